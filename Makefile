@@ -1,0 +1,40 @@
+# The words every part of this repository is worked on with.
+VENV := .venv
+PYTHON := $(shell test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo python3)
+RUN := PATH="$(abspath $(VENV))/bin:$$PATH" $(PYTHON) -m
+
+.DEFAULT_GOAL := help
+.PHONY: help setup test laws boots mutants lint format types bench
+
+help: ## list the targets
+	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
+
+setup: ## make .venv with everything the tests need
+	python3 -m venv $(VENV)
+	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[test,node]'
+
+test: lint types ## everything: style, types, then the tests, quick ones first
+	$(RUN) pytest
+
+laws: ## the rules about the templates, in seconds
+	$(RUN) pytest -q tests/test_laws.py
+
+boots: ## start every variant and hold it to the contract
+	$(RUN) pytest tests/test_boot.py tests/test_contract.py
+
+mutants: ## seed faults and see that the checks find them
+	$(RUN) pytest tests/test_mutants.py
+
+lint: ## style of this package
+	$(RUN) ruff check .
+	$(RUN) ruff format --check .
+
+format: ## put the style right
+	$(RUN) ruff check --fix .
+	$(RUN) ruff format .
+
+types: ## types of this package
+	$(RUN) mypy
+
+bench: ## time scaffold new against stock cookiecutter
+	$(PYTHON) benchmarks/new.py

@@ -1,0 +1,58 @@
+"""The process: runs the command line and turns every end into an exit status."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+
+def main() -> int:
+    """Run the command line; 0 done, 1 a bug, 2 bad input, 128 + N ended by signal N."""
+    try:
+        return _run()
+    except KeyboardInterrupt:
+        return _say("Interrupted: nothing was written.", 130)
+    except BrokenPipeError:
+        # Whoever reads our output has left; keep the interpreter from complaining at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except Exception as error:
+        if os.environ.get("SCAFFOLD_DEBUG") == "1":
+            raise
+        name = type(error).__name__
+        return _say(
+            f"This is a bug in scaffold ({name}): run it again with SCAFFOLD_DEBUG=1 "
+            "and report what it prints.",
+            1,
+        )
+
+
+def _run() -> int:
+    # Late, so that Ctrl-C during these imports ends as quietly as it does after them.
+    import click
+
+    from scaffold.cli import cli
+    from scaffold.errors import Interrupted
+
+    try:
+        cli.main(prog_name="scaffold", standalone_mode=False)
+        sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
+        error.show()
+        return error.exit_code
+    except click.ClickException as error:
+        return _say(f"Error: {' '.join(error.format_message().split())}", error.exit_code)
+    except click.Abort:
+        raise KeyboardInterrupt from None
+    except Interrupted as error:
+        return _say("Interrupted: nothing was written.", 128 + error.number)
+    return 0
+
+
+def _say(sentence: str, status: int) -> int:
+    print(sentence, file=sys.stderr)
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main())
