@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import os
 import sys
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import click
 
 
 def main() -> int:
@@ -41,12 +45,22 @@ def _run() -> int:
         error.show()
         return error.exit_code
     except click.ClickException as error:
-        return _say(f"Error: {' '.join(error.format_message().split())}", error.exit_code)
+        return _say(f"Error: {_sentence(error)}", error.exit_code)
     except click.Abort:
         raise KeyboardInterrupt from None
     except Interrupted as error:
         return _say("Interrupted: nothing was written.", 128 + error.number)
     return 0
+
+
+def _sentence(error: click.ClickException) -> str:
+    """Whole errors as they are; of click's own, one line that says where to look."""
+    import click
+
+    text = " ".join(error.format_message().split())
+    if text.endswith("?") or not isinstance(error, click.UsageError) or error.ctx is None:
+        return text
+    return f"{text.rstrip('.')}; see '{error.ctx.command_path} -h'."
 
 
 def _say(sentence: str, status: int) -> int:
