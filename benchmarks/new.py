@@ -65,8 +65,8 @@ def compare(stack: Stack, place: Path) -> int:
     """Check that both write the same bytes, and count the files; this also warms the caches."""
     trees = []
     for command in (ours, stock):
-        subprocess.run(command(stack, place / "out"), env=environment(place), check=True, **QUIET)
         root = place / "out"
+        subprocess.run(command(stack, root), env=environment(place), check=True, stdout=NOWHERE)
         files = {path.relative_to(root): path for path in root.rglob("*") if path.is_file()}
         trees.append({name: (p.stat().st_mode, p.read_bytes()) for name, p in files.items()})
         shutil.rmtree(root)
@@ -75,12 +75,12 @@ def compare(stack: Stack, place: Path) -> int:
     return len(trees[0])
 
 
-QUIET = {"stdout": subprocess.DEVNULL}
+NOWHERE = subprocess.DEVNULL
 
 
 def timed(command: list[str], place: Path) -> float:
     start = time.perf_counter()
-    subprocess.run(command, env=environment(place), check=True, **QUIET)
+    subprocess.run(command, env=environment(place), check=True, stdout=NOWHERE)
     seconds = time.perf_counter() - start
     shutil.rmtree(place / "out")
     return seconds

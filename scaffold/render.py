@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from scaffold.errors import CannotWrite, TargetTaken
+from scaffold.text import Text
 from scaffold.variants import Variant
 
 
@@ -67,7 +68,7 @@ def _move(draft: Path, target: Path) -> None:
 
 
 def _write(variant: Variant, draft: Path, check: Callable[[], None]) -> list[str]:
-    text = _Text(variant)
+    text = Text(variant.stack.settings, variant.answers)
     written = []
     for source, unrendered in _files(variant):
         check()
@@ -115,41 +116,3 @@ def _pruning(
                 elif name:
                     renamed[source] = name
     return dropped, renamed
-
-
-class _Text:
-    """Text as stock cookiecutter renders it, and everything else as it is."""
-
-    def __init__(self, variant: Variant) -> None:
-        # Late: whoever only asks for help or is refused does not wait for it.
-        from jinja2 import Environment, StrictUndefined
-
-        settings = variant.stack.settings
-        public = {key: value for key, value in settings.items() if key != "__prompts__"}
-        self._context = {"cookiecutter": public | dict(variant.answers)}
-        self._environment = environment = Environment(  # noqa: S701 (no HTML: text as it is)
-            undefined=StrictUndefined, keep_trailing_newline=True, **settings["_jinja2_env_vars"]
-        )
-        starts = (
-            environment.block_start_string,
-            environment.variable_start_string,
-            environment.comment_start_string,
-            environment.line_statement_prefix,
-            environment.line_comment_prefix,
-        )
-        self._starts = tuple(start for start in starts if start)
-
-    def render(self, text: str) -> str:
-        """Render `text`; without a start of anything it is returned without lexing it."""
-        if not any(start in text for start in self._starts):
-            return text
-        return self._environment.from_string(text).render(self._context)
-
-    def render_bytes(self, data: bytes) -> bytes:
-        try:
-            text = data.decode("utf-8")
-        except UnicodeDecodeError:
-            return data
-        if "\0" in text:
-            return data
-        return self.render(text.replace("\r\n", "\n").replace("\r", "\n")).encode("utf-8")
