@@ -17,7 +17,7 @@ test: lint types ## everything: style, types, then the tests, quick ones first
 	$(RUN) pytest
 
 laws: ## the rules about the templates, in seconds
-	$(RUN) pytest -q tests/test_laws.py
+	$(RUN) pytest -q tests/test_laws.py tests/test_twins.py
 
 boots: ## start every variant and hold it to the contract
 	$(RUN) pytest tests/test_boot.py tests/test_contract.py

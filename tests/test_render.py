@@ -108,6 +108,7 @@ def test_oddities_are_what_stock_makes(
     wanted = variant(tiny, database=database, ci=ci, description="Größe & Söhne: C#, 100 %")
     ours = rendered(wanted, tmp_path / "ours")
     assert snapshot(tmp_path / "ours") == snapshot(stock(wanted))
+    assert len(ours) == len(render(wanted, tmp_path / "counted"))
     assert ours["lock"] == {"sqlite": b"s sqlite", "postgresql": b"all", "mysql": b"m"}[database]
     assert ("only/sqlite/deep/x" in ours) == (database == "sqlite")
     assert (tmp_path / "ours/only").exists() == (database != "mysql")
