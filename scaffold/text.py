@@ -14,7 +14,10 @@ if TYPE_CHECKING:
 STARTS = {"block_start_string": "{%", "variable_start_string": "{{", "comment_start_string": "{#"}
 PREFIXES = ("line_statement_prefix", "line_comment_prefix")
 STATEMENT = r"(?:if cookiecutter\.(?P<{0}option>\w+) == '(?P<{0}answer>\w+)'|endif)"
-VALUE = r"\{\{ cookiecutter\.(?P<key>\w+)(?:\[cookiecutter\.(?P<row>\w+)\]\.(?P<field>\w+))? \}\}"
+VALUE = (
+    r"(?<!\{)\{\{ cookiecutter\.(?P<key>\w+)"
+    r"(?:\[cookiecutter\.(?P<row>\w+)\]\.(?P<field>\w+))? \}\}"
+)
 
 
 class Text:

@@ -235,6 +235,8 @@ def _dependencies(stack: Stack) -> set[str]:
     if stack.language == "Python":
         project = tomllib.loads(text(stack, "pyproject.toml"))
         extra = [spec for group in project.get("dependency-groups", {}).values() for spec in group]
+        optional = project["project"].get("optional-dependencies", {}).values()
+        extra += [spec for group in optional for spec in group]
         specs = project["project"]["dependencies"] + [s for s in extra if isinstance(s, str)]
         return {re.split(r"[^A-Za-z0-9._-]", spec)[0].lower().replace(".", "-") for spec in specs}
     package = json.loads(text(stack, "package.json"))

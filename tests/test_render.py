@@ -107,12 +107,14 @@ def test_oddities_are_what_stock_makes(
 ) -> None:
     wanted = variant(tiny, database=database, ci=ci, description="Größe & Söhne: C#, 100 %")
     ours = rendered(wanted, tmp_path / "ours")
-    assert snapshot(tmp_path / "ours") == snapshot(stock(wanted))
+    theirs = stock(wanted)
+    assert snapshot(tmp_path / "ours") == snapshot(theirs)
     assert len(ours) == len(render(wanted, tmp_path / "counted"))
     assert ours["lock"] == {"sqlite": b"s sqlite", "postgresql": b"all", "mysql": b"m"}[database]
     assert ("only/sqlite/deep/x" in ours) == (database == "sqlite")
-    assert (tmp_path / "ours/only").exists() == (database != "mysql")
-    assert (tmp_path / "ours/.github").exists() == (ci == "github")
+    for made in (tmp_path / "ours", theirs):
+        assert (made / "only").exists() == (database != "mysql")
+        assert (made / ".github").exists() == (ci == "github")
 
 
 def test_the_stock_command_line_makes_the_same(tmp_path: Path) -> None:

@@ -43,6 +43,7 @@ def outcome(render: object, text: str) -> str:
 @settings(max_examples=600, deadline=None)
 @given(PIECES)
 @example("x # scaffold: if cookiecutter.ci == 'github'\ny\n# scaffold: endif\n")
+@example("{{{ cookiecutter.ci }}")
 @example("a\n\n  # scaffold: if cookiecutter.ci == 'github'\n\n\n  b\n# scaffold: endif\n\n c")
 def test_patterns_agree_with_jinja(stack: Stack, text: str) -> None:
     made = variant(stack)

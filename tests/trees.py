@@ -47,14 +47,14 @@ def rendered(variant: Variant, target: Path) -> dict[str, bytes]:
 
 
 def snapshot(root: Path) -> dict[str, tuple[int, bytes | None]]:
-    """Permissions and bytes of everything below `root`, directories included."""
-    return {
-        path.relative_to(root).as_posix(): (
-            path.stat().st_mode,
-            path.read_bytes() if path.is_file() else None,
-        )
-        for path in sorted(root.rglob("*"))
-    }
+    """Permissions and bytes below `root`; like git, without directories that hold no file."""
+    found = {}
+    for path in sorted(root.rglob("*")):
+        if path.is_file():
+            found[path.relative_to(root).as_posix()] = (path.stat().st_mode, path.read_bytes())
+        elif any(below.is_file() for below in path.rglob("*")):
+            found[path.relative_to(root).as_posix()] = (path.stat().st_mode, None)
+    return found
 
 
 def text(stack: Stack, name: str) -> str:
