@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
 
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import click
 
@@ -15,7 +16,8 @@ def main() -> int:
     try:
         return _run()
     except KeyboardInterrupt:
-        return _say("Interrupted: nothing was written.", 130)
+        # Before our own handler was there.
+        os._exit(130)
     except BrokenPipeError:
         # Whoever reads our output has left; keep the interpreter from complaining at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -32,6 +34,11 @@ def main() -> int:
 
 
 def _run() -> int:
+    import signal
+
+    from scaffold import interrupts
+
+    signal.signal(signal.SIGINT, interrupts.leave)
     # Late, so that Ctrl-C during these imports ends as quietly as it does after them.
     import click
 
@@ -46,10 +53,8 @@ def _run() -> int:
         return error.exit_code
     except click.ClickException as error:
         return _say(f"Error: {_sentence(error)}", error.exit_code)
-    except click.Abort:
-        raise KeyboardInterrupt from None
     except Interrupted as error:
-        return _say("Interrupted: nothing was written.", 128 + error.number)
+        return _say(interrupts.MESSAGE, 128 + error.number)
     return 0
 
 

@@ -73,6 +73,7 @@ def new(stack: str | None, output: Path, **answers: str) -> None:
     interrupts = Interrupts()
     interrupts.listen()
     written = render(made, target, interrupts.check)
+    interrupts.ignore()
     click.echo(f"Made {target}: {made.id}, {len(written)} files.")
     click.echo("\nNext:")
     commands = made.stack.commands
