@@ -1,0 +1,1 @@
+"""What every generated app promises, and how to try it from outside."""

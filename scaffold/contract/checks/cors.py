@@ -1,0 +1,76 @@
+"""Chapter 7: other origins are allowed by name only."""
+
+from __future__ import annotations
+
+from scaffold.contract.checks import check, equal, true
+from scaffold.contract.target import API, CORS_ORIGIN, Target
+
+FOREIGN = (
+    "https://evil.example",
+    "null",
+    f"{CORS_ORIGIN}.evil.example",
+    CORS_ORIGIN.replace("https", "http"),
+    f"{CORS_ORIGIN}:444",
+    f"{CORS_ORIGIN}/",
+    CORS_ORIGIN.upper(),
+)
+EXPOSED = "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id"
+PREFLIGHT = {
+    "Access-Control-Request-Method": "PATCH",
+    "Access-Control-Request-Headers": "authorization,content-type,if-match",
+}
+
+
+@check(7, "An allowed origin may read answers and send credentials", "Fetch standard")
+def cors_allowed(app: Target) -> None:
+    client = app.client(Origin=CORS_ORIGIN)
+    for path in ("/healthz", f"{API}/notes", "/nope"):
+        answer = client.get(path)
+        equal(answer.header("Access-Control-Allow-Origin"), CORS_ORIGIN, answer)
+        equal(answer.header("Access-Control-Allow-Credentials"), "true", answer)
+        equal(answer.header("Access-Control-Expose-Headers"), EXPOSED, answer)
+
+
+@check(7, "A foreign origin gets nothing", "ASVS 3.4.2")
+def cors_foreign(app: Target) -> None:
+    for origin in FOREIGN:
+        for method, more in (("GET", {}), ("OPTIONS", PREFLIGHT)):
+            client = app.client(Origin=origin, **more)
+            answer = client.request(method, f"{API}/notes")
+            names = [name for name, _ in answer.headers if name.lower().startswith("access-c")]
+            equal(names, [], f"{origin}: {answer}")
+
+
+@check(7, "Caches keep answers for different origins apart", "RFC 9110 12.5.5")
+def cors_vary(app: Target) -> None:
+    for headers in ({}, {"Origin": CORS_ORIGIN}, {"Origin": "https://evil.example"}):
+        for path in ("/healthz", f"{API}/notes", "/nope"):
+            answer = app.client(**headers).get(path)
+            vary = ",".join(answer.all("Vary")).lower()
+            true("origin" in [part.strip() for part in vary.split(",")], f"{answer}: Vary {vary}")
+
+
+@check(7, "A preflight is answered with what is allowed, and cached", "Fetch standard")
+def cors_preflight(app: Target) -> None:
+    client = app.client(Origin=CORS_ORIGIN, **PREFLIGHT)
+    for path in (f"{API}/notes", f"{API}/users/me"):
+        answer = client.request("OPTIONS", path).expect(204)
+        wanted = {
+            "Access-Control-Allow-Origin": CORS_ORIGIN,
+            "Access-Control-Allow-Credentials": "true",
+            "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+            "Access-Control-Allow-Headers": (
+                "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id"
+            ),
+            "Access-Control-Max-Age": "600",
+        }
+        equal({name: answer.header(name) for name in wanted}, wanted, answer)
+
+
+@check(7, "Without allowed origins no answer speaks of CORS", "Fetch standard")
+def cors_off(app: Target) -> None:
+    other = app.operator.boot(CORS_ORIGINS="")
+    for origin in (CORS_ORIGIN, other.operator.public_url, "null"):
+        answer = other.client(Origin=origin).get("/healthz").expect(200)
+        names = [name for name, _ in answer.headers if name.lower().startswith("access-c")]
+        equal(names, [], answer)

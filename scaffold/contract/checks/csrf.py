@@ -1,0 +1,81 @@
+"""Chapter 3: a cookie is no proof of intent: unsafe requests must come from our own pages."""
+
+from __future__ import annotations
+
+from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks.sessions import browser_login, cookie
+from scaffold.contract.target import API, CORS_ORIGIN, Target
+
+REFUSED: tuple[dict[str, str], ...] = (
+    {},
+    {"Sec-Fetch-Site": "cross-site"},
+    {"Sec-Fetch-Site": "same-site"},
+    {"Sec-Fetch-Site": "same-site", "Origin": "PUBLIC"},
+    {"Sec-Fetch-Site": "cross-site", "Origin": "PUBLIC"},
+    {"Sec-Fetch-Site": "nonsense"},
+    {"Origin": "null"},
+    {"Origin": "https://evil.example"},
+    {"Origin": "PUBLIC.evil.example"},
+    {"Referer": "PUBLIC/docs"},
+)
+ACCEPTED: tuple[dict[str, str], ...] = (
+    {"Sec-Fetch-Site": "same-origin"},
+    {"Sec-Fetch-Site": "none"},
+    {"Origin": "PUBLIC"},
+    {"Origin": CORS_ORIGIN},
+)
+
+
+def filled(app: Target, headers: dict[str, str]) -> dict[str, str]:
+    public = app.operator.public_url
+    return {key: value.replace("PUBLIC", public) for key, value in headers.items()}
+
+
+def session(app: Target) -> str:
+    return cookie(browser_login(app, app.account()))[1]
+
+
+@check(3, "With a cookie, unsafe requests from elsewhere are refused", "ASVS 3.5.1")
+def csrf_refused(app: Target) -> None:
+    value = session(app)
+    for headers in REFUSED:
+        client = app.client(Cookie=f"session={value}", **filled(app, headers))
+        client.post(f"{API}/notes", {"title": "forged"}).problem("csrf")
+    reader = app.client(Cookie=f"session={value}")
+    equal(reader.get(f"{API}/notes").expect(200).json()["items"], [], "forged notes")
+
+
+@check(3, "With a cookie, requests from our own pages pass", "Fetch metadata")
+def csrf_accepted(app: Target) -> None:
+    value = session(app)
+    for headers in ACCEPTED:
+        client = app.client(Cookie=f"session={value}", **filled(app, headers))
+        client.post(f"{API}/notes", {"title": "ours"}).expect(201)
+
+
+@check(3, "Every unsafe route is protected, also those without a body", "ASVS 3.5.1")
+def csrf_everywhere(app: Target) -> None:
+    value = session(app)
+    client = app.client(Cookie=f"session={value}", **{"Sec-Fetch-Site": "cross-site"})
+    some = "00000000-0000-7000-8000-000000000000"
+    for method, path in (
+        ("POST", "/auth/logout"),
+        ("DELETE", "/auth/sessions"),
+        ("DELETE", f"/auth/sessions/{some}"),
+        ("PATCH", "/users/me"),
+        ("DELETE", "/users/me"),
+        ("POST", "/notes"),
+        ("PATCH", f"/notes/{some}"),
+        ("DELETE", f"/notes/{some}"),
+    ):
+        client.request(method, API + path, json={}).problem("csrf")
+    true(client.get(f"{API}/users/me").status == 200, "reading needs no proof")
+
+
+@check(3, "A bearer token is proof enough")
+def csrf_bearer(app: Target) -> None:
+    token = app.person().client.token
+    client = app.client(token, Origin="https://evil.example", **{"Sec-Fetch-Site": "cross-site"})
+    client.post(f"{API}/notes", {"title": "by an API client"}).expect(201)
+    client = app.client("x" * 43, Cookie=f"session={session(app)}")
+    client.post(f"{API}/notes", {"title": "x"}).problem("unauthenticated")

@@ -1,0 +1,75 @@
+"""Chapter 8: what the database holds and enforces itself."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks.notes import UUID7
+from scaffold.contract.target import API, Target, together
+
+TABLES = ("users", "sessions", "one_time_tokens", "recovery_codes", "notes", "note_tags")
+
+
+def rows(app: Target, table: str) -> int:
+    statement = f"SELECT count(*) FROM {table}"  # noqa: S608 (our own names)
+    return int(app.operator.sql(statement)[0][0])
+
+
+@check(8, "All six tables are there")
+def tables(app: Target) -> None:
+    for table in TABLES:
+        true(rows(app, table) >= 0, table)
+
+
+@check(8, "Keys are UUIDv7 and sort by time", "RFC 9562 5.7")
+def keys(app: Target) -> None:
+    person = app.person()
+    ids = [app.note(person, str(n))["id"] for n in range(5)]
+    equal(ids, sorted(ids), "ids in order of creation")
+    true(all(UUID7.fullmatch(found) for found in [*ids, person.id]), ids)
+
+
+@check(8, "Ids made at the same moment differ")
+def keys_parallel(app: Target) -> None:
+    person = app.person()
+    ids = together([lambda: app.note(person)["id"]] * 16)
+    equal(len(set(ids)), 16, "different ids")
+
+
+@check(8, "The database itself refuses what the rules forbid", "ASVS 2.3.3")
+def integrity(app: Target) -> None:
+    person = app.person()
+    for statement, values in (
+        ("UPDATE users SET role = 'root' WHERE id = ?", (person.id,)),
+        ("UPDATE users SET email_normalized = NULL WHERE id = ?", (person.id,)),
+        (
+            "UPDATE users SET email_normalized = ? WHERE id = ?",
+            (app.person().email, person.id),
+        ),
+        (
+            "UPDATE sessions SET user_id = ? WHERE user_id = ?",
+            ("00000000-0000-7000-8000-000000000000", person.id),
+        ),
+    ):
+        accepted = False
+        with suppress(Exception):
+            app.operator.sql(statement, *values)
+            accepted = True
+        true(not accepted, f"accepted: {statement}")
+
+
+@check(8, "Text survives the way to the database and back unchanged")
+def text_roundtrip(app: Target) -> None:
+    person = app.person()
+    texts = ("e\u0301", "é", "\U0010ffff", "ǅ", " both ends ", "line\u2028end", "İı", "a\u200bb")
+    for text in texts:
+        note = app.note(person, text, body=text, tags=[text])
+        found = person.client.get(f"{API}/notes/{note['id']}").expect(200).json()
+        equal([found["title"], found["body"], *found["tags"]], [text] * 3, ascii(text))
+
+
+@check(8, "Tags that differ in case or accent are different")
+def tags_distinct(app: Target) -> None:
+    tags = ["a", "A", "á", "a ", "\uff41", "ß", "ss"]
+    equal(app.note(app.person(), tags=tags)["tags"], tags, "tags in order")

@@ -1,0 +1,216 @@
+"""Chapter 3: one opaque token for browsers and API clients, revoked at once."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+
+from scaffold.contract.checks import check, equal, true
+from scaffold.contract.client import Answer
+from scaffold.contract.target import API, Person, Target
+
+ME = f"{API}/users/me"
+SESSIONS = f"{API}/auth/sessions"
+
+
+def refused(answer: Answer) -> None:
+    """The token was sent and is not good (any more)."""
+    answer.problem("unauthenticated")
+    challenge = answer.header("WWW-Authenticate") or ""
+    true(challenge.startswith("Bearer") and 'error="invalid_token"' in challenge, challenge)
+
+
+def cookie(answer: Answer) -> tuple[str, str, dict[str, str]]:
+    """Name, value and lower-case attributes of the one cookie an answer sets."""
+    first, *rest = (answer.header("Set-Cookie") or "=").split(";")
+    name, _, value = first.partition("=")
+    pairs = (part.strip().partition("=") for part in rest)
+    return name, value, {key.lower(): found for key, _, found in pairs}
+
+
+def browser_login(app: Target, body: dict[str, str]) -> Answer:
+    answer = app.anonymous.post(f"{API}/auth/login", {**body, "transport": "cookie"})
+    return answer.expect(200)
+
+
+@check(3, "A token carries 256 random bits and is new at each log-in", "ASVS 7.2.3, 7.2.4")
+def token_shape(app: Target) -> None:
+    person = app.person()
+    again = app.enter(person.email, person.password)
+    tokens = [person.client.token or "", again.client.token or ""]
+    true(all(re.fullmatch(r"[A-Za-z0-9_-]{43}", token) for token in tokens), tokens)
+    true(tokens[0] != tokens[1], "the same token twice")
+    person.client.get(ME).expect(200)
+
+
+@check(3, "The database keeps only the token's SHA-256", "ASVS 11.4")
+def token_hashed(app: Target) -> None:
+    token = app.person().client.token or ""
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    rows = app.operator.sql("SELECT user_agent FROM sessions WHERE token_hash = ?", digest)
+    equal(len(rows), 1, "sessions with the hash of the token")
+
+
+@check(3, "A browser's cookie is HttpOnly, Lax, for the whole site, and the body has no token")
+def cookie_plain(app: Target) -> None:
+    answer = browser_login(app, app.account())
+    name, value, attributes = cookie(answer)
+    equal(name, "session", answer)
+    true(len(value) == 43 and int(attributes.pop("max-age")) > 0, "value and Max-Age")
+    attributes.pop("expires", None)
+    equal(attributes, {"path": "/", "httponly": "", "samesite": "Lax"}, "attributes")
+    true("token" not in answer.json() and value.encode() not in answer.body, answer.body)
+    client = app.client(Cookie=f"session={value}")
+    client.get(ME).expect(200)
+
+
+@check(3, "Behind https the cookie is __Host- and Secure", "RFC 6265bis 4.1.3.2, ASVS 3.3.1")
+def cookie_secure(app: Target) -> None:
+    other = app.operator.boot(PUBLIC_URL="https://app.example")
+    name, value, attributes = cookie(browser_login(other, other.account()))
+    equal(name, "__Host-session", "name")
+    true("secure" in attributes and attributes["path"] == "/", attributes)
+    true("domain" not in attributes, attributes)
+    other.client(Cookie=f"session={value}").get(ME).expect(401)
+    other.client(Cookie=f"{name}={value}").get(ME).expect(200)
+
+
+@check(3, "Log-out clears the cookie")
+def cookie_cleared(app: Target) -> None:
+    _, value, _ = cookie(browser_login(app, app.account()))
+    client = app.client(Cookie=f"session={value}", **{"Sec-Fetch-Site": "same-origin"})
+    answer = client.post(f"{API}/auth/logout").expect(204)
+    name, empty, attributes = cookie(answer)
+    equal((name, empty), ("session", ""), "cookie")
+    true(attributes.get("max-age") == "0" or "1970" in attributes.get("expires", ""), attributes)
+    refused(client.get(ME))
+
+
+@check(3, "A token in the URL is never read", "ASVS 14.2.1")
+def token_in_query(app: Target) -> None:
+    token = app.person().client.token
+    for name in ("token", "access_token", "session", "authorization"):
+        answer = app.anonymous.get(f"{ME}?{name}={token}")
+        true(answer.status in {401, 422}, answer)
+
+
+@check(3, "An explicit bearer token wins over the cookie")
+def bearer_first(app: Target) -> None:
+    owner, other = app.person("Owner"), app.person("Other")
+    client = app.client(owner.client.token, Cookie=f"session={other.client.token}")
+    equal(client.get(ME).expect(200).json()["id"], owner.id, "who is logged in")
+    refused(app.client("x" * 43, Cookie=f"session={other.client.token}").get(ME))
+
+
+@check(3, "What is no bearer token is refused", "RFC 6750 3")
+def token_malformed(app: Target) -> None:
+    token = app.person().client.token or ""
+    for value in (f"Basic {token}", token, "Bearer", f"Bearer {token} x", f"Bearer {token}x"):
+        client = app.client(Authorization=value)
+        client.get(ME).problem("unauthenticated")
+    for value in ("x" * 43, token[:-1], token.swapcase(), "é" * 20, "0" * 5000):
+        refused(app.client(value).get(ME))
+    app.client(Authorization=f"bearer {token}").get(ME).expect(200)
+
+
+@check(3, "Without a token the challenge names no error", "RFC 6750 3")
+def token_missing(app: Target) -> None:
+    answer = app.anonymous.get(ME)
+    answer.problem("unauthenticated")
+    equal(answer.header("WWW-Authenticate"), "Bearer", answer)
+
+
+@check(3, "After log-out the token is dead, others live", "ASVS 7.4.1")
+def logout(app: Target) -> None:
+    person = app.person()
+    other = app.enter(person.email, person.password)
+    person.client.post(f"{API}/auth/logout").expect(204)
+    refused(person.client.get(ME))
+    refused(person.client.post(f"{API}/auth/logout"))
+    other.client.get(ME).expect(200)
+
+
+@check(3, "My sessions are listed newest first, the current one marked, without secrets")
+def sessions_listed(app: Target) -> None:
+    body = app.account()
+    first = app.enter(body["email"], body["password"])
+    agent = app.client(**{"User-Agent": "Mozilla/5.0 (checks)"})
+    token = agent.post(f"{API}/auth/login", first.login).expect(200).json()["token"]
+    answer = app.client(token).get(SESSIONS).expect(200)
+    items = answer.json()["items"]
+    equal([item["current"] for item in items], [True, False], "current")
+    equal(items[0]["user_agent"], "Mozilla/5.0 (checks)", "user agent")
+    equal(items[0]["client_address"], "127.0.0.1", "client address")
+    digest = hashlib.sha256(token.encode()).hexdigest()
+    true(token.encode() not in answer.body and digest.encode() not in answer.body, "a secret")
+
+
+@check(3, "One session can be ended", "ASVS 7.4.5, 7.5.2")
+def session_ended(app: Target) -> None:
+    person = app.person()
+    other = app.enter(person.email, person.password)
+    items = person.client.get(SESSIONS).expect(200).json()["items"]
+    (target,) = [item["id"] for item in items if not item["current"]]
+    person.client.delete(f"{SESSIONS}/{target}").expect(204)
+    refused(other.client.get(ME))
+    person.client.delete(f"{SESSIONS}/{target}").problem("not-found")
+    person.client.get(ME).expect(200)
+
+
+@check(3, "All other sessions can be ended", "ASVS 7.5.2")
+def sessions_ended(app: Target) -> None:
+    person = app.person()
+    others = [app.enter(person.email, person.password) for _ in range(2)]
+    stranger = app.person()
+    person.client.delete(SESSIONS).expect(204)
+    for other in others:
+        refused(other.client.get(ME))
+    for kept in (person, stranger):
+        kept.client.get(ME).expect(200)
+
+
+@check(3, "Nobody ends a stranger's session", "OWASP API1:2023")
+def session_stranger(app: Target) -> None:
+    victim, attacker = app.person(), app.person()
+    (item,) = victim.client.get(SESSIONS).expect(200).json()["items"]
+    attacker.client.delete(f"{SESSIONS}/{item['id']}").problem("not-found")
+    victim.client.get(ME).expect(200)
+
+
+def age(app: Target, person: Person, column: str, moment: str) -> None:
+    statement = f"UPDATE sessions SET {column} = ? WHERE user_id = ?"  # noqa: S608 (our own names)
+    app.operator.sql(statement, moment, person.id)
+
+
+@check(3, "An idle session ends", "ASVS 7.3.1")
+def session_idle(app: Target) -> None:
+    person = app.person()
+    age(app, person, "last_seen_at", "2020-01-01 00:00:00.000000")
+    refused(person.client.get(ME))
+
+
+@check(3, "A session ends however busy it is", "ASVS 7.3.2")
+def session_absolute(app: Target) -> None:
+    person = app.person()
+    age(app, person, "expires_at", "2020-01-01 00:00:00.000000")
+    refused(person.client.get(ME))
+
+
+@check(3, "Reading writes last_seen at most once a minute")
+def session_seen_rarely(app: Target) -> None:
+    person = app.person()
+
+    def seen() -> str:
+        return str(person.client.get(SESSIONS).expect(200).json()["items"][0]["last_seen_at"])
+
+    equal({seen() for _ in range(4)}, {seen()}, "last_seen_at in one minute")
+
+
+@check(3, "A very long user agent does no harm")
+def session_long_agent(app: Target) -> None:
+    client = app.client(**{"User-Agent": "x" * 3000})
+    body = app.account()
+    login = {"email": body["email"], "password": body["password"]}
+    token = client.post(f"{API}/auth/login", login).expect(200).json()["token"]
+    agent = app.client(token).get(SESSIONS).expect(200).json()["items"][0]["user_agent"]
+    equal(agent, "x" * 255, "user agent kept")

@@ -1,0 +1,124 @@
+"""An app to try: where it answers, and what an operator of it can do."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Barrier
+from typing import Any, Protocol, TypeVar
+
+from scaffold.contract.client import Answer, Client
+from scaffold.server import Server
+
+T = TypeVar("T")
+API = "/api/v1"
+CORS_ORIGIN = "https://friend.example"
+METRICS_TOKEN = "metrics-token-of-the-checks"  # noqa: S105 (of a server that lives for seconds)
+
+
+class Operator(Protocol):
+    """What checks need beside requests: the hands of whoever runs the app."""
+
+    directory: Path
+    public_url: str
+    # Whether the app shares its limits through a Valkey.
+    valkey: bool
+    # A DATABASE_URL of the app's own kind where nothing answers.
+    dead_database: str
+
+    def promote(self, email: str) -> None:
+        """Make the account an admin, by the app's own command."""
+
+    def boot(self, **settings: str) -> Target:
+        """The same app with other settings on the same database; shared between checks."""
+
+    def start(self, **settings: str) -> Server:
+        """Start a process of one's own, not yet ready; the check stops it."""
+
+    def sql(self, statement: str, *values: str) -> list[tuple[Any, ...]]:
+        """Run a statement on the app's database; `?` stands for a value."""
+
+    def log(self) -> str:
+        """Everything the app has written to its standard output."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """An account of one's own, logged in with a bearer token."""
+
+    email: str
+    password: str
+    client: Client
+    user: dict[str, Any]
+
+    @property
+    def id(self) -> str:
+        return str(self.user["id"])
+
+    @property
+    def login(self) -> dict[str, str]:
+        return {"email": self.email, "password": self.password}
+
+
+@dataclass(frozen=True)
+class Target:
+    """An app that answers at `base`, with limits high enough not to be in the way."""
+
+    base: str
+    operator: Operator
+    observe: Callable[[Answer], None] = field(default=lambda _: None)
+
+    def client(self, token: str | None = None, **headers: str) -> Client:
+        return Client(self.base, token, headers, self.observe)
+
+    @property
+    def anonymous(self) -> Client:
+        return self.client()
+
+    def account(self, name: str = "Ada") -> dict[str, str]:
+        """Register a fresh account and return what was sent."""
+        body = {"email": fresh_email(), "password": fresh_password(), "name": name}
+        self.anonymous.post(f"{API}/auth/register", body).expect(202)
+        return body
+
+    def person(self, name: str = "Ada") -> Person:
+        body = self.account(name)
+        return self.enter(body["email"], body["password"])
+
+    def enter(self, email: str, password: str) -> Person:
+        """Log in once more."""
+        body = {"email": email, "password": password}
+        found = self.anonymous.post(f"{API}/auth/login", body).expect(200).json()
+        return Person(email, password, self.client(found["token"]), found["user"])
+
+    def admin(self) -> Person:
+        body = self.account("Root")
+        self.operator.promote(body["email"])
+        return self.enter(body["email"], body["password"])
+
+    def note(self, person: Person, title: str = "A note", **more: Any) -> dict[str, Any]:
+        answer = person.client.post(f"{API}/notes", {"title": title, **more})
+        return dict(answer.expect(201).json())
+
+
+def fresh_email() -> str:
+    return f"p{secrets.token_hex(8)}@example.com"
+
+
+def fresh_password() -> str:
+    return f"{secrets.token_hex(8)} {secrets.token_hex(4)}"
+
+
+def together(calls: Sequence[Callable[[], T]]) -> list[T]:
+    """Run all calls at the same moment and return their results in order."""
+    gate = Barrier(len(calls))
+
+    def run(call: Callable[[], T]) -> T:
+        gate.wait()
+        return call()
+
+    with ThreadPoolExecutor(len(calls)) as pool:
+        return list(pool.map(run, calls))
