@@ -1,0 +1,167 @@
+"""Nobody can tell from outside which stack answers, nor from the database."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+from boots import Booted, baked, settings
+from catalogue import schema
+from conftest import DATABASES
+from services import Database  # noqa: TC002 (ours)
+
+import scaffold
+from scaffold.contract.checks.headers import answers
+from scaffold.contract.client import Answer
+from scaffold.contract.target import API, CORS_ORIGIN, Target
+from scaffold.stacks import stacks
+from scaffold.variants import variant
+
+CONTRACT = Path(scaffold.__file__).parent / "contract" / "openapi.yaml"
+FLASK, EXPRESS = stacks()["flask"], stacks()["express"]
+SOME = "00000000-0000-7000-8000-000000000000"
+# What differs from one run of the same app to the next.
+MASKS = {
+    r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}": "UUID",
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z": "TIME",
+    r"p[0-9a-f]{16}@example\.com": "EMAIL",
+    r'"request_id": ?"[^"]+"': "REQUEST",
+    r"\b[A-Za-z0-9_-]{43}\b": "TOKEN",
+    r"127\.0\.0\.1:\d+": "HOST",
+    r";r=\d+;t=\d+": "LEFT",
+    r"cursor=[\w-]+": "CURSOR",
+}
+OWN = {"date", "x-request-id", "content-length", "connection", "keep-alive"}
+
+
+@dataclass
+class Pair:
+    """Both stacks, live, on one database that Flask's migration made."""
+
+    flask: Target
+    express: Target
+
+
+@pytest.fixture(scope="module", params=["postgresql", "mysql"])
+def pair(request: pytest.FixtureRequest, database: Callable[[str], Database]) -> Iterator[Pair]:
+    server = database(request.param)
+    url = server.fresh()
+    with ExitStack() as stack:
+        found = []
+        for which in (FLASK, EXPRESS):
+            project = stack.enter_context(baked(variant(which, database=request.param)))
+            operator = Booted(project, server, settings(url), stack)
+            operator.migrate()
+            found.append(operator.target())
+        yield Pair(*found)
+
+
+def test_documents_are_the_contract(pair: Pair) -> None:
+    flask, express = (
+        target.anonymous.get("/openapi.json").expect(200).json()
+        for target in (pair.flask, pair.express)
+    )
+    assert flask == express
+    contract = yaml.safe_load(CONTRACT.read_text(encoding="utf-8"))
+    assert {**flask, "info": None} == {**contract, "info": None}
+
+
+def masked(text: str) -> str:
+    for pattern, word in MASKS.items():
+        text = re.sub(pattern, word, text)
+    return text
+
+
+def told(answer: Answer) -> dict[str, Any]:
+    """All that an answer tells, without what differs each time."""
+    headers = sorted(
+        (name.lower(), masked(value)) for name, value in answer.headers if name.lower() not in OWN
+    )
+    kind = answer.header("Content-Type") or ""
+    body: Any = masked(answer.body.decode())
+    if "json" in kind:
+        body = {"keys": list(answer.json())} | {"text": re.sub(r"\s", "", body)}
+    return {"request": masked(f"{answer}"), "headers": headers, "body": body}
+
+
+def conversation(target: Target) -> list[dict[str, Any]]:
+    """What one person sees of an app: every route, well and badly asked."""
+    person = target.person()
+    client, anonymous = person.client, target.anonymous
+    note = f"{API}/notes/{target.note(person, tags=['x'])['id']}"
+    login = {"email": person.email, "password": person.password}
+    sends = [
+        partial(anonymous.post, f"{API}/auth/login", login),
+        partial(anonymous.post, f"{API}/auth/login", {**login, "transport": "cookie"}),
+        partial(anonymous.post, f"{API}/auth/login", {**login, "password": "wrong"}),
+        partial(anonymous.post, f"{API}/auth/register", {"email": "x", "name": 1, "y": 2}),
+        partial(client.get, f"{API}/auth/sessions"),
+        partial(client.get, f"{API}/users/me"),
+        partial(client.patch, f"{API}/users/me", {"name": ""}),
+        partial(client.get, f"{API}/notes?limit=1"),
+        partial(client.get, f"{API}/notes?limit=x&z=1&q="),
+        partial(client.request, "HEAD", note),
+        partial(client.patch, note, {"title": "two", "tags": None}, headers={"If-Match": '"1"'}),
+        partial(client.post, f"{API}/notes", {"title": 7, "tags": ["a", "a", ""], "body": None}),
+        partial(client.delete, f"{API}/notes/{SOME}"),
+        partial(client.delete, note),
+        partial(client.get, f"{API}/users/{SOME}"),
+        partial(target.client("x" * 43).get, note),
+        partial(target.client(Origin=CORS_ORIGIN).get, "/healthz"),
+        partial(target.client(Origin="https://evil.example").get, "/readyz"),
+        partial(client.request, "OPTIONS", note),
+        partial(anonymous.get, "/docs", headers={"Accept": "text/html"}),
+        partial(anonymous.get, "/problems/validation", headers={"Accept": "text/html"}),
+        partial(anonymous.get, "/.well-known/security.txt", headers={"Accept": "*/*"}),
+        partial(anonymous.get, "/static/docs.js", headers={"Accept": "*/*"}),
+        partial(anonymous.get, "/%00"),
+        partial(anonymous.get, "/"),
+        partial(client.delete, f"{API}/users/me", {"password": "wrong"}),
+        partial(client.post, f"{API}/auth/logout"),
+        partial(client.post, f"{API}/auth/logout"),
+    ]
+    return [told(answer) for answer in (*answers(target, person), *(send() for send in sends))]
+
+
+def test_a_conversation_is_the_same(pair: Pair) -> None:
+    flask, express = conversation(pair.flask), conversation(pair.express)
+    differences = [(one, two) for one, two in zip(flask, express, strict=True) if one != two]
+    assert differences == []
+
+
+def test_one_logs_in_where_the_other_registered(pair: Pair) -> None:
+    for here, there in ((pair.flask, pair.express), (pair.express, pair.flask)):
+        person = here.person()
+        again = there.enter(person.email, person.password)
+        assert there.client(person.client.token).get(f"{API}/users/me").json() == again.user
+        note = here.note(person, "shared", tags=["b", "a"])
+        path = f"{API}/notes/{note['id']}"
+        found = again.client.get(path).expect(200)
+        assert (found.json(), found.header("ETag")) == (note, '"1"')
+        again.client.patch(path, {"title": "two"}, headers={"If-Match": '"1"'}).expect(200)
+        person.client.patch(path, {"title": "x"}, headers={"If-Match": '"1"'}).expect(412)
+        assert person.client.get(path).json()["title"] == "two"
+        sessions = person.client.get(f"{API}/auth/sessions").json()["items"]
+        assert [item["current"] for item in sessions] == [False, True]
+        again.client.post(f"{API}/auth/logout").expect(204)
+        here.client(again.client.token).get(path).expect(401)
+
+
+@pytest.mark.parametrize("kind", DATABASES)
+def test_schemas_are_equal(kind: str, database: Callable[[str], Database]) -> None:
+    server = database(kind)
+    found = []
+    for which in (FLASK, EXPRESS):
+        url = server.fresh()
+        with baked(variant(which, database=kind)) as project, ExitStack() as stack:
+            Booted(project, server, settings(url), stack).migrate()
+            place = url.replace("///data", f"///{project.directory}/data", 1)
+            found.append(schema(server, kind, place))
+    assert found[0] == found[1]
