@@ -1,0 +1,79 @@
+/** Passwords: what is accepted and how it is kept. */
+import { readFileSync } from "node:fs";
+import { availableParallelism } from "node:os";
+import { randomBytes } from "node:crypto";
+import { hash, verify } from "@node-rs/argon2";
+import { invalid } from "../validation.ts";
+
+// Argon2id as OWASP advises: 19 MiB, two passes, one lane.
+const COST = { memoryCost: 19_456, timeCost: 2, parallelism: 1 };
+const CURRENT = "$argon2id$v=19$m=19456,t=2,p=1$";
+// Shorter parts turn up in good passwords by chance.
+const TELLING = 4;
+
+const common = new Set(
+  readFileSync(new URL("../data/passwords.txt", import.meta.url), "utf8").split("\n"),
+);
+
+/** The password as it is hashed, or a problem that says what is wrong with it. */
+export function checkPassword(password: string, email: string, name: string): string {
+  const normal = password.normalize("NFKC");
+  const length = [...normal].length;
+  const folded = normal.toLowerCase();
+  if (length < 12 || length > 128) {
+    throw refused("must have between 12 and 128 characters");
+  }
+  if (common.has(folded)) {
+    throw refused("is too common");
+  }
+  const address = email.toLowerCase();
+  const parts = [address, address.split("@")[0] ?? "", name.normalize("NFKC").toLowerCase()];
+  if (parts.some((part) => [...part].length >= TELLING && folded.includes(part))) {
+    throw refused("must not contain the address or the name");
+  }
+  return normal;
+}
+
+function refused(detail: string) {
+  return invalid([{ pointer: "#/password", detail }]);
+}
+
+// No more hashes at once than cores: each takes 19 MiB and a core.
+let free = availableParallelism();
+const waiting: (() => void)[] = [];
+
+async function inTurn<T>(work: () => Promise<T>): Promise<T> {
+  if (free > 0) {
+    free -= 1;
+  } else {
+    await new Promise<void>((resolve) => waiting.push(resolve));
+  }
+  try {
+    return await work();
+  } finally {
+    const next = waiting.shift();
+    if (next) {
+      next();
+    } else {
+      free += 1;
+    }
+  }
+}
+
+export function hashPassword(password: string): Promise<string> {
+  return inTurn(() => hash(password.normalize("NFKC"), COST));
+}
+
+let dummy: Promise<string> | undefined;
+
+/** Takes as long for an account that does not exist. */
+export async function verifyPassword(kept: string | undefined, password: string): Promise<boolean> {
+  dummy ??= hashPassword(randomBytes(16).toString("hex"));
+  const against = kept ?? (await dummy);
+  const isRight = await inTurn(() => verify(against, password.normalize("NFKC")));
+  return isRight && kept !== undefined;
+}
+
+export function isOutdated(kept: string): boolean {
+  return !kept.startsWith(CURRENT);
+}

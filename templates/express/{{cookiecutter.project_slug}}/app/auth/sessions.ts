@@ -1,0 +1,142 @@
+/** Opaque session tokens: made, checked, ended. */
+import { createHash, randomBytes } from "node:crypto";
+import type { NextFunction, Request, Response } from "express";
+import { LessThan } from "typeorm";
+import { stored } from "../columns.ts";
+import { DAY, newId, now, timestamp } from "../ids.ts";
+import type { App } from "../index.ts";
+import { locals } from "../locals.ts";
+import { type Session, Sessions, type User } from "./model.ts";
+
+const TOKEN = /^[A-Za-z0-9_-]{43}$/;
+const MINUTE = 60_000_000;
+
+export interface Visitor {
+  user: User;
+  session: Session;
+  isCookie: boolean;
+}
+
+export function initApp(app: App): void {
+  app.express.use(async (request: Request, response: Response, next: NextFunction) => {
+    const sent = tokenOf(app, request);
+    const known = locals(response);
+    known.visitor = sent && !isProbe(request) ? await find(app, sent.token, sent.isCookie) : null;
+    known.tokenRefused = sent !== null && known.visitor === null;
+    next();
+  });
+}
+
+function isProbe(request: Request): boolean {
+  return ["/healthz", "/readyz", "/metrics"].includes(request.path);
+}
+
+function tokenOf(app: App, request: Request): { token: string; isCookie: boolean } | null {
+  const bearer = /^Bearer(?: +(.*))?$/i.exec(request.headers.authorization ?? "");
+  if (bearer) {
+    return { token: bearer[1] ?? "", isCookie: false };
+  }
+  const name = cookieName(app);
+  for (const pair of (request.headers.cookie ?? "").split(";")) {
+    const [key, ...value] = pair.trim().split("=");
+    if (key === name) {
+      return { token: value.join("="), isCookie: true };
+    }
+  }
+  return null;
+}
+
+async function find(app: App, token: string, isCookie: boolean): Promise<Visitor | null> {
+  if (!TOKEN.test(token)) {
+    return null;
+  }
+  const time = now();
+  const session = await app.db.run((manager) =>
+    manager
+      .createQueryBuilder(Sessions, "session")
+      .innerJoinAndSelect("session.user", "account")
+      .where("session.token_hash = :hash", { hash: hashOf(token) })
+      .getOne(),
+  );
+  const user = session?.user;
+  if (!session || !user || user.disabled || isOver(app, session, time)) {
+    return null;
+  }
+  await touch(app, session, time);
+  return { user, session, isCookie };
+}
+
+function isOver(app: App, session: Session, time: number): boolean {
+  const idleSince = timestamp(time - app.config.sessionIdleDays * DAY);
+  return session.expires_at <= timestamp(time) || session.last_seen_at <= idleSince;
+}
+
+/** At most once a minute, so that reading stays reading. */
+async function touch(app: App, session: Session, time: number): Promise<void> {
+  if (session.last_seen_at > timestamp(time - MINUTE)) {
+    return;
+  }
+  await app.db.run((manager) =>
+    manager.update(Sessions, { id: session.id }, { last_seen_at: timestamp(time) }),
+  );
+}
+
+/** A fresh session; the token exists only in this answer. */
+export async function begin(
+  app: App,
+  user: User,
+  userAgent: string | undefined,
+  client: string,
+): Promise<{ token: string; session: Session }> {
+  const token = randomBytes(32).toString("base64url");
+  const time = now();
+  const session: Session = {
+    id: newId(),
+    user_id: user.id,
+    token_hash: hashOf(token),
+    user_agent: userAgent === undefined ? null : cut(userAgent),
+    client_address: client === "" ? null : client.slice(0, 45),
+    created_at: timestamp(time),
+    last_seen_at: timestamp(time),
+    expires_at: timestamp(time + app.config.sessionMaxDays * DAY),
+  };
+  await app.db.transaction(async (manager) => {
+    const expired = { user_id: user.id, expires_at: LessThan(timestamp(time)) };
+    await manager.delete(Sessions, expired);
+    await manager.insert(Sessions, session);
+  });
+  return { token, session };
+}
+
+/** Headers arrive as Latin-1; what is not printable is of no use in a list. */
+function cut(userAgent: string): string {
+  return userAgent.replace(/[^\x20-\x7e\xa0-\xff]/g, "?").slice(0, 255);
+}
+
+export async function list(app: App, userId: string): Promise<Session[]> {
+  const time = now();
+  const rows = await app.db.run((manager) =>
+    manager
+      .createQueryBuilder(Sessions, "session")
+      .where("session.user_id = :userId", { userId })
+      .andWhere("session.expires_at > :now", { now: stored(timestamp(time)) })
+      .orderBy("session.id", "DESC")
+      .getMany(),
+  );
+  return rows.filter((session) => !isOver(app, session, time));
+}
+
+function hashOf(token: string): string {
+  return createHash("sha256").update(token).digest("hex");
+}
+
+function cookieName(app: App): string {
+  return app.isHttps ? "__Host-session" : "session";
+}
+
+/** The Set-Cookie that hands over a token, or takes it back when there is none. */
+export function cookie(app: App, token: string | null): string {
+  const age = token === null ? 0 : app.config.sessionMaxDays * 86_400;
+  const rest = `Path=/; HttpOnly; SameSite=Lax; Max-Age=${age}${app.isHttps ? "; Secure" : ""}`;
+  return `${cookieName(app)}=${token ?? ""}; ${rest}`;
+}

@@ -1,0 +1,165 @@
+/** Configuration from the environment, checked before anything starts. */
+import { randomBytes } from "node:crypto";
+import { availableParallelism } from "node:os";
+import { databases, defaultUrl } from "./databases/index.ts";
+
+const EXAMPLE_SECRET = "example-only-make-setup-writes-a-fresh-one";
+const SECONDS: Record<string, number> = { second: 1, minute: 60, hour: 3600, day: 86_400 };
+
+export interface Quota {
+  requests: number;
+  seconds: number;
+}
+
+export type Config = ReturnType<typeof read>;
+
+/** Every bad variable at once: what it was and what it may be. */
+export class ConfigError extends Error {
+  constructor(lines: string[]) {
+    super(["Configuration error:", ...lines].join("\n"));
+  }
+}
+
+export function readConfig(env: NodeJS.ProcessEnv): Config {
+  const source = new Source(env);
+  const config = read(source);
+  if (source.errors.length > 0) {
+    throw new ConfigError(source.errors);
+  }
+  return config;
+}
+
+/** The environment, and what is wrong with it so far. */
+class Source {
+  readonly env: NodeJS.ProcessEnv;
+  readonly errors: string[] = [];
+
+  constructor(env: NodeJS.ProcessEnv) {
+    this.env = env;
+  }
+
+  refuse(name: string, value: string, allowed: string): void {
+    this.errors.push(`${name}=${value}: ${allowed}`);
+  }
+
+  value<T>(name: string, fallback: T, parse: (raw: string) => T | undefined, allowed: string): T {
+    const raw = this.env[name] ?? "";
+    if (raw === "") {
+      return fallback;
+    }
+    const parsed = parse(raw);
+    if (parsed === undefined) {
+      this.refuse(name, raw.replace(/\/\/[^@/]*@/, "//***@"), allowed);
+      return fallback;
+    }
+    return parsed;
+  }
+
+  choice<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
+    const parse = (raw: string) => choices.find((choice) => choice === raw);
+    return this.value(name, fallback, parse, `one of ${choices.join(", ")}`);
+  }
+
+  integer(name: string, fallback: number, least: number, most: number): number {
+    const parse = (raw: string) => {
+      const number = /^\d{1,9}$/.test(raw) ? Number(raw) : -1;
+      return number >= least && number <= most ? number : undefined;
+    };
+    return this.value(name, fallback, parse, `a whole number from ${least} to ${most}`);
+  }
+
+  quota(name: string, fallback: Quota): Quota {
+    const parse = (raw: string) => {
+      const [, count, unit] = /^([1-9]\d{0,5})\/(second|minute|hour|day)$/.exec(raw) ?? [];
+      return count && unit ? { requests: Number(count), seconds: SECONDS[unit] ?? 60 } : undefined;
+    };
+    return this.value(name, fallback, parse, "N/second, N/minute, N/hour or N/day");
+  }
+}
+
+function read(source: Source) {
+  const environment = source.choice("APP_ENV", "development", [
+    "development",
+    "test",
+    "production",
+  ]);
+  const isProduction = environment === "production";
+  const forms = [...databases.values()].map((database) => database.form).join(" or ");
+  return {
+    environment,
+    isProduction,
+    host: source.value("HOST", "127.0.0.1", parseHost, "an address or host name to listen on"),
+    port: source.integer("PORT", 8000, 0, 65_535),
+    databaseUrl: source.value("DATABASE_URL", defaultUrl(), parseDatabaseUrl, forms),
+    databasePoolSize: source.integer("DATABASE_POOL_SIZE", 10, 1, 1000),
+    valkeyUrl: source.value("VALKEY_URL", "", parseValkeyUrl, "redis://HOST:PORT/0, or empty"),
+    secretKeys: readSecrets(source, isProduction),
+    publicUrl: source.value(
+      "PUBLIC_URL",
+      "http://localhost:8000",
+      parseOrigin,
+      "an origin like https://example.com",
+    ),
+    corsOrigins: source.value(
+      "CORS_ORIGINS",
+      [],
+      parseOrigins,
+      "exact origins like https://example.com, comma-separated; * is refused",
+    ),
+    trustedProxies: source.integer("TRUSTED_PROXIES", 0, 0, 100),
+    sessionIdleDays: source.integer("SESSION_IDLE_DAYS", 14, 1, 3650),
+    sessionMaxDays: source.integer("SESSION_MAX_DAYS", 90, 1, 3650),
+    rateLimit: source.quota("RATE_LIMIT", { requests: 300, seconds: 60 }),
+    rateLimitAuth: source.quota("RATE_LIMIT_AUTH", { requests: 20, seconds: 60 }),
+    logLevel: source.choice("LOG_LEVEL", "info", ["debug", "info", "warning", "error"]),
+    logFormat: source.choice("LOG_FORMAT", isProduction ? "json" : "text", ["json", "text"]),
+    metricsToken: source.env.METRICS_TOKEN ?? "",
+    workers: source.integer("WEB_CONCURRENCY", availableParallelism(), 1, 1024),
+    shutdownSeconds: source.integer("SHUTDOWN_SECONDS", 20, 0, 3600),
+  };
+}
+
+function readSecrets(source: Source, isProduction: boolean): string[] {
+  const keys = (source.env.SECRET_KEYS ?? "")
+    .split(",")
+    .map((key) => key.trim())
+    .filter((key) => key !== "");
+  const weak = keys.some((key) => Buffer.byteLength(key) < 32 || key === EXAMPLE_SECRET);
+  if (isProduction && (weak || keys.length === 0)) {
+    const allowed =
+      "secrets of at least 32 bytes, comma-separated, none of them the example (make setup writes one)";
+    source.refuse("SECRET_KEYS", keys.length === 0 ? "" : "***", allowed);
+  }
+  return keys.length > 0 ? keys : [randomBytes(32).toString("base64url")];
+}
+
+function parseHost(raw: string): string | undefined {
+  return /^[A-Za-z0-9.:_-]{1,253}$/.test(raw) ? raw : undefined;
+}
+
+function parseUrl(raw: string): URL | undefined {
+  return URL.canParse(raw) ? new URL(raw) : undefined;
+}
+
+function parseDatabaseUrl(raw: string): string | undefined {
+  const url = parseUrl(raw);
+  const database = url && databases.get(url.protocol.slice(0, -1));
+  return database?.accepts(url as URL) ? raw : undefined;
+}
+
+function parseValkeyUrl(raw: string): string | undefined {
+  const url = parseUrl(raw);
+  const known = url && ["redis:", "rediss:"].includes(url.protocol);
+  return known && url.hostname && /^(?:\/\d*)?$/.test(url.pathname) ? raw : undefined;
+}
+
+function parseOrigin(raw: string): string | undefined {
+  const url = parseUrl(raw);
+  const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
+  return url && isWeb && raw.replace(/\/$/, "") === url.origin ? url.origin : undefined;
+}
+
+function parseOrigins(raw: string): string[] | undefined {
+  const origins = raw.split(",").map((origin) => parseOrigin(origin.trim()));
+  return origins.every((origin) => origin !== undefined) ? origins : undefined;
+}

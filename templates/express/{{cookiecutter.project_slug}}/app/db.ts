@@ -1,0 +1,91 @@
+/** The database: connections, sessions and what its errors mean. */
+import { DataSource, QueryFailedError } from "typeorm";
+import { OneTimeTokens, RecoveryCodes, Sessions, Users } from "./auth/model.ts";
+import type { Config } from "./config.ts";
+import { type Database, type DriverError, databases, type Work } from "./databases/index.ts";
+import { Problem } from "./errors.ts";
+import { Notes, NoteTags } from "./notes/model.ts";
+
+export const entities = [Users, Sessions, OneTimeTokens, RecoveryCodes, Notes, NoteTags];
+
+/** The database did not answer when it was first asked. */
+export class DatabaseAway extends Error {
+  constructor(place: string, cause: unknown) {
+    const reason = cause instanceof Error ? cause.message || cause.name : String(cause);
+    super(`The database does not answer at ${place}: ${reason}; check DATABASE_URL.`);
+  }
+}
+
+export class Db {
+  readonly database: Database;
+  readonly source: DataSource;
+  readonly #place: string;
+
+  constructor(config: Pick<Config, "databaseUrl" | "databasePoolSize">) {
+    const url = new URL(config.databaseUrl);
+    const database = databases.get(url.protocol.slice(0, -1));
+    if (!database) {
+      throw new Error(`no database for ${url.protocol}`);
+    }
+    this.database = database;
+    this.#place = database.place(url);
+    const options = database.options(url, config.databasePoolSize);
+    this.source = new DataSource({ ...options, entities, logging: false });
+  }
+
+  async connect(): Promise<this> {
+    try {
+      await this.source.initialize();
+      await this.source.query("SELECT 1");
+    } catch (error) {
+      throw new DatabaseAway(this.#place, error);
+    }
+    return this;
+  }
+
+  /** Statements that need no common fate. */
+  run<T>(work: Work<T>): Promise<T> {
+    return this.#guard(this.database.run(this.source, work));
+  }
+
+  /** Statements that happen all or not at all. */
+  transaction<T>(work: Work<T>): Promise<T> {
+    return this.#guard(this.database.transaction(this.source, work));
+  }
+
+  async ping(): Promise<void> {
+    await this.run((manager) => manager.query("SELECT 1"));
+  }
+
+  pool(): { used: number; idle: number } {
+    return this.database.pool(this.source);
+  }
+
+  isUniqueViolation(error: unknown): boolean {
+    return this.database.isUniqueViolation(driverError(error));
+  }
+
+  async close(): Promise<void> {
+    if (this.source.isInitialized) {
+      await this.source.destroy();
+    }
+  }
+
+  async #guard<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      if (!(error instanceof Problem) && this.database.isUnavailable(driverError(error))) {
+        throw new Problem("unavailable", { cause: error });
+      }
+      throw error;
+    }
+  }
+}
+
+function driverError(error: unknown): DriverError {
+  const inner = error instanceof QueryFailedError ? error.driverError : error;
+  // A refused connection to a name with several addresses is an AggregateError.
+  const [first] = inner instanceof AggregateError ? inner.errors : [inner];
+  return (first ?? {}) as DriverError;
+}

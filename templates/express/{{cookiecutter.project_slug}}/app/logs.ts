@@ -1,0 +1,83 @@
+/** Log lines that carry the request id and never a secret. */
+import { AsyncLocalStorage } from "node:async_hooks";
+import type { NextFunction, Request, Response } from "express";
+import { type Logger, pino } from "pino";
+import { clientAddress } from "./clients.ts";
+import type { Config } from "./config.ts";
+import { newId, timestamp } from "./ids.ts";
+import type { App } from "./index.ts";
+import { locals } from "./locals.ts";
+
+const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
+const TRACE = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
+
+const context = new AsyncLocalStorage<Record<string, string>>();
+
+export type Log = Logger;
+
+export function createLog(config: Pick<Config, "logLevel" | "logFormat">): Log {
+  const isText = config.logFormat === "text";
+  return pino(
+    {
+      level: config.logLevel === "warning" ? "warn" : config.logLevel,
+      base: null,
+      messageKey: "message",
+      timestamp: () => `,"time":"${timestamp()}"`,
+      formatters: { level: (label) => ({ level: label === "warn" ? "warning" : label }) },
+      serializers: { err: describe },
+      mixin: () => ({ ...context.getStore() }),
+    },
+    isText ? { write: (line) => process.stdout.write(asText(line)) } : pino.destination(1),
+  );
+}
+
+/** Name, message and stack; never the statement or its values, which drivers add to errors. */
+function describe(error: unknown): unknown {
+  if (!(error instanceof Error)) {
+    return undefined;
+  }
+  return { name: error.name, message: error.message, stack: error.stack };
+}
+
+function asText(line: string): string {
+  const { time, level, message, err, ...rest } = JSON.parse(line);
+  const pairs = Object.entries(rest).map(([key, value]) => ` ${key}=${JSON.stringify(value)}`);
+  const stack = err?.stack ? `\n${err.stack}` : "";
+  return `${time} ${level} ${message}${pairs.join("")}${stack}\n`;
+}
+
+export function initApp(app: App): void {
+  app.express.use((request: Request, response: Response, next: NextFunction) => {
+    const started = performance.now();
+    const given = request.headers["x-request-id"];
+    const known = locals(response);
+    known.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
+    known.client = clientAddress(request, app.config.trustedProxies);
+    known.route = "unmatched";
+    known.isQuiet = false;
+    known.visitor = null;
+    response.setHeader("X-Request-Id", known.requestId);
+    response.once("close", () => writeLine(app, request, response, performance.now() - started));
+    const trace = TRACE.exec(String(request.headers.traceparent ?? ""))?.[1];
+    const fields = { request_id: known.requestId, ...(trace ? { trace_id: trace } : {}) };
+    context.run(fields, next);
+  });
+}
+
+function writeLine(app: App, request: Request, response: Response, milliseconds: number): void {
+  const known = locals(response);
+  const line = {
+    request_id: known.requestId,
+    method: request.method,
+    route: known.route,
+    status: response.statusCode,
+    duration_ms: Math.round(milliseconds * 1000) / 1000,
+    client: known.client,
+    ...(known.visitor ? { user_id: known.visitor.user.id } : {}),
+  };
+  if (known.isQuiet) {
+    app.log.debug(line, "request");
+  } else {
+    app.log.info(line, "request");
+  }
+}

@@ -1,0 +1,91 @@
+/** Prometheus metrics, summed over all worker processes. */
+import { createHash, timingSafeEqual } from "node:crypto";
+import type { NextFunction, Request, Response } from "express";
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { Problem } from "./errors.ts";
+import type { App } from "./index.ts";
+import { locals } from "./locals.ts";
+
+const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
+
+/** The numbers of one process. */
+export class Metrics {
+  readonly registry = new Registry();
+  readonly #registers = [this.registry];
+  readonly requests = new Histogram({
+    name: "http_request_duration_seconds",
+    help: "Time to answer a request.",
+    labelNames: ["method", "route", "status"] as const,
+    buckets: [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10],
+    registers: this.#registers,
+  });
+  readonly inFlight = new Gauge({
+    name: "http_requests_in_flight",
+    help: "Requests being answered now.",
+    registers: this.#registers,
+  });
+  readonly events = new Counter({
+    name: "auth_events_total",
+    help: "What happened to accounts and sessions.",
+    labelNames: ["event"] as const,
+    registers: this.#registers,
+  });
+
+  constructor(pool: () => { used: number; idle: number }) {
+    collectDefaultMetrics({ register: this.registry });
+    for (const { name } of this.registry.getMetricsAsArray()) {
+      if (name.startsWith("nodejs_")) {
+        this.registry.removeSingleMetric(name);
+      }
+    }
+    new Gauge({
+      name: "db_pool_connections",
+      help: "Database connections held by the pool.",
+      labelNames: ["state"] as const,
+      registers: this.#registers,
+      collect() {
+        const { used, idle } = pool();
+        this.set({ state: "used" }, used);
+        this.set({ state: "idle" }, idle);
+      },
+    });
+  }
+}
+
+export function initApp(app: App): void {
+  app.express.use((request: Request, response: Response, next: NextFunction) => {
+    const stop = app.metrics.requests.startTimer();
+    app.metrics.inFlight.inc();
+    response.once("close", () => {
+      app.metrics.inFlight.dec();
+      const method = METHODS.has(request.method) ? request.method : "OTHER";
+      stop({ method, route: locals(response).route, status: String(response.statusCode) });
+    });
+    next();
+  });
+  app.page("/metrics", async (request, response) => {
+    checkToken(app, request);
+    const body = await app.readMetrics();
+    response.setHeader("Cache-Control", "no-store");
+    response.setHeader("Content-Type", app.metrics.registry.contentType);
+    response.end(body);
+  });
+}
+
+function checkToken(app: App, request: Request): void {
+  const { metricsToken, isProduction } = app.config;
+  if (metricsToken === "") {
+    if (isProduction) {
+      throw new Problem("not-found");
+    }
+    return;
+  }
+  const given = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
+  if (!timingSafeEqual(digest(given), digest(metricsToken))) {
+    throw new Problem("unauthenticated");
+  }
+}
+
+function digest(text: string): Buffer {
+  return createHash("sha256").update(text).digest();
+}

@@ -1,0 +1,86 @@
+/** Security headers, CORS and the origin check. */
+import type { NextFunction, Request, Response } from "express";
+import { Problem } from "./errors.ts";
+import type { App } from "./index.ts";
+
+const API_POLICY = "default-src 'none'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const PAGE_POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; " +
+  "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
+const EXPOSED =
+  "ETag, Link, Location, RateLimit, RateLimit-Policy, Retry-After, X-Request-Id";
+const PREFLIGHT = {
+  "Access-Control-Allow-Methods": "GET, HEAD, POST, PATCH, DELETE",
+  "Access-Control-Allow-Headers":
+    "Authorization, Content-Type, If-Match, If-None-Match, X-Request-Id",
+  "Access-Control-Max-Age": "600",
+};
+const SAFE = new Set(["GET", "HEAD", "OPTIONS", "TRACE"]);
+
+/** The headers of every answer. */
+export function securityHeaders(publicUrl: string): Record<string, string> {
+  return {
+    "Content-Security-Policy": API_POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Permissions-Policy":
+      "accelerometer=(), camera=(), geolocation=(), gyroscope=(), magnetometer=(), " +
+      "microphone=(), payment=(), usb=()",
+    "X-Frame-Options": "DENY",
+    ...(publicUrl.startsWith("https:")
+      ? { "Strict-Transport-Security": "max-age=63072000; includeSubDomains" }
+      : {}),
+  };
+}
+
+/** What a page for people needs instead: its own scripts and styles. */
+export function pageHeaders(): Record<string, string> {
+  return {
+    "Content-Security-Policy": PAGE_POLICY,
+    "Referrer-Policy": "strict-origin-when-cross-origin",
+  };
+}
+
+export function initApp(app: App): void {
+  const constant = Object.entries(securityHeaders(app.config.publicUrl));
+  const origins = new Set(app.config.corsOrigins);
+  app.express.use((request: Request, response: Response, next: NextFunction) => {
+    for (const [name, value] of constant) {
+      response.setHeader(name, value);
+    }
+    if (origins.size > 0) {
+      response.setHeader("Vary", "Origin");
+    }
+    const origin = request.headers.origin;
+    if (origin === undefined || !origins.has(origin)) {
+      next();
+      return;
+    }
+    response.setHeader("Access-Control-Allow-Origin", origin);
+    response.setHeader("Access-Control-Allow-Credentials", "true");
+    response.setHeader("Access-Control-Expose-Headers", EXPOSED);
+    if (request.method === "OPTIONS" && request.headers["access-control-request-method"]) {
+      response.writeHead(204, PREFLIGHT).end();
+      return;
+    }
+    next();
+  });
+}
+
+/** A cookie is sent by the browser on anyone's behalf: what it changes must come from our pages. */
+export function checkOrigin(app: App, request: Request): void {
+  if (SAFE.has(request.method)) {
+    return;
+  }
+  const site = request.headers["sec-fetch-site"];
+  const origin = request.headers.origin ?? "";
+  const isOurs =
+    site === undefined
+      ? origin === app.config.publicUrl || app.config.corsOrigins.includes(origin)
+      : site === "same-origin" || site === "none";
+  if (!isOurs) {
+    throw new Problem("csrf");
+  }
+}

@@ -1,0 +1,140 @@
+/** One worker process: its HTTP server and its end. */
+import { createServer, type IncomingMessage, type Server, STATUS_CODES, type ServerResponse } from "node:http";
+import { Server as NetServer } from "node:net";
+import type { Duplex } from "node:stream";
+import { setTimeout as sleep } from "node:timers/promises";
+import { AggregatorRegistry } from "prom-client";
+import type { Config } from "./config.ts";
+import { DatabaseAway, Db } from "./db.ts";
+import { Problem, problemBody } from "./errors.ts";
+import { newId } from "./ids.ts";
+import { type App, createApp } from "./index.ts";
+import { createLog, type Log } from "./logs.ts";
+import { securityHeaders } from "./security.ts";
+
+export async function work(config: Config): Promise<void> {
+  const log = createLog(config);
+  const db = await connect(config, log);
+  const app = createApp(config, db, log);
+  app.readMetrics = shareMetrics(app);
+  const server = serve(app);
+  server.once("error", (error) => {
+    process.stderr.write(`Cannot listen on ${config.host}:${config.port}: ${error.message}\n`);
+    process.exit(1);
+  });
+  server.listen(config.port, config.host);
+}
+
+/** A replaced worker may start while the database is away: it waits for its return. */
+async function connect(config: Config, log: Log): Promise<Db> {
+  for (;;) {
+    const db = new Db(config);
+    try {
+      return await db.connect();
+    } catch (error) {
+      if (!(error instanceof DatabaseAway)) {
+        throw error;
+      }
+      log.error(error.message);
+      await db.close();
+      await sleep(1000);
+    }
+  }
+}
+
+/** A server that cuts slow clients and ends cleanly on a signal. */
+export function serve(app: App): Server {
+  const limits = {
+    headersTimeout: 10_000,
+    requestTimeout: 30_000,
+    keepAliveTimeout: 15_000,
+    connectionsCheckingInterval: 1000,
+  };
+  const server = createServer(limits);
+  let inFlight = 0;
+  const handle = (request: IncomingMessage, response: ServerResponse) => {
+    inFlight += 1;
+    response.once("close", () => {
+      inFlight -= 1;
+    });
+    if (app.isStopping) {
+      response.setHeader("Connection", "close");
+    }
+    app.express(request, response);
+  };
+  server.on("request", handle);
+  // The body is asked for only when it is wanted; other expectations are none of ours.
+  server.on("checkContinue", handle);
+  server.on("checkExpectation", handle);
+  server.on("connect", (_, socket) => refuse(app, socket));
+  server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
+    if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code === "ECONNRESET") {
+      socket.destroy();
+    } else {
+      refuse(app, socket);
+    }
+  });
+  const stop = async () => {
+    if (!app.isStopping) {
+      app.isStopping = true;
+      await end(app, server, () => inFlight);
+    }
+  };
+  process.on("SIGTERM", stop);
+  // From a terminal it reaches all processes; the first one passes it on.
+  process.on("SIGINT", () => undefined);
+  return server;
+}
+
+async function end(app: App, server: Server, inFlight: () => number): Promise<void> {
+  // Not the HTTP server's own close: that would cut idle connections before they can read 503.
+  NetServer.prototype.close.call(server);
+  const deadline = performance.now() + app.config.shutdownSeconds * 1000;
+  while (inFlight() > 0 && performance.now() < deadline) {
+    await sleep(20);
+  }
+  server.closeAllConnections();
+  await app.close().catch((error: unknown) => app.log.error({ err: error }, "closing failed"));
+  process.exit(0);
+}
+
+/** What is no HTTP gets the same kind of answer as everything else. */
+function refuse(app: App, socket: Duplex): void {
+  if (!socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const id = newId();
+  const body = problemBody(new Problem("bad-request"), "/", id);
+  const headers = {
+    ...securityHeaders(app.config.publicUrl),
+    "X-Request-Id": id,
+    "Cache-Control": "no-store",
+    "Content-Type": "application/problem+json",
+    "Content-Length": String(Buffer.byteLength(body)),
+    Connection: "close",
+  };
+  const lines = Object.entries(headers).map(([name, value]) => `${name}: ${value}`);
+  socket.end([`HTTP/1.1 400 ${STATUS_CODES[400]}`, ...lines, "", body].join("\r\n"));
+}
+
+/** The metrics of all workers, from the process that knows them; this one's when it is silent. */
+function shareMetrics(app: App): () => Promise<string> {
+  const waiting = new Map<number, (text: string | null) => void>();
+  let last = 0;
+  new AggregatorRegistry();
+  AggregatorRegistry.setRegistries([app.metrics.registry]);
+  process.on("message", (message: { type?: string; id?: number; text?: string | null }) => {
+    if (message?.type === "metrics" && message.id !== undefined) {
+      waiting.get(message.id)?.(message.text ?? null);
+      waiting.delete(message.id);
+    }
+  });
+  return async () => {
+    last += 1;
+    const { promise, resolve } = Promise.withResolvers<string | null>();
+    waiting.set(last, resolve);
+    process.send?.({ type: "metrics", id: last });
+    return (await promise) ?? app.metrics.registry.metrics();
+  };
+}
