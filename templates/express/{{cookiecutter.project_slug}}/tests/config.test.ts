@@ -1,0 +1,61 @@
+/** Configuration is checked before anything starts. */
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { ConfigError, readConfig } from "../app/config.ts";
+
+const GOOD = "a-secret-of-its-own-with-more-than-32-bytes";
+
+function refusal(environment: Record<string, string>): string[] {
+  try {
+    readConfig(environment);
+  } catch (error) {
+    assert.ok(error instanceof ConfigError);
+    return error.message.split("\n");
+  }
+  return [];
+}
+
+test("every bad variable is named at once", () => {
+  const lines = refusal({
+    APP_ENV: "holiday",
+    DATABASE_URL: "nonsense://here",
+    PORT: "99999",
+    RATE_LIMIT: "often",
+    SHUTDOWN_SECONDS: "-1",
+  });
+  assert.equal(lines[0], "Configuration error:");
+  const named = lines.slice(1).map((line) => line.split(":")[0]);
+  assert.deepEqual(named.sort(), [
+    "APP_ENV=holiday",
+    "DATABASE_URL=nonsense",
+    "PORT=99999",
+    "RATE_LIMIT=often",
+    "SHUTDOWN_SECONDS=-1",
+  ]);
+});
+
+test("production refuses a short secret", () => {
+  for (const keys of ["", "too-short", `${GOOD},too-short`]) {
+    const [, line = ""] = refusal({ APP_ENV: "production", SECRET_KEYS: keys });
+    assert.match(line, /^SECRET_KEYS=/);
+    assert.ok(!line.includes("too-short"), "a secret is not shown");
+  }
+  assert.deepEqual(refusal({ APP_ENV: "production", SECRET_KEYS: GOOD }), []);
+});
+
+test("production refuses the example secret", () => {
+  const example = "example-only-make-setup-writes-a-fresh-one";
+  assert.match(
+    refusal({ APP_ENV: "production", SECRET_KEYS: example })[1] ?? "",
+    /^SECRET_KEYS=\*\*\*/,
+  );
+  assert.deepEqual(refusal({ APP_ENV: "development", SECRET_KEYS: example }), []);
+});
+
+test("star is refused as a cors origin", () => {
+  for (const origins of ["*", "https://example.com,*"]) {
+    assert.match(refusal({ CORS_ORIGINS: origins })[1] ?? "", /^CORS_ORIGINS=.*\*/);
+  }
+  const { corsOrigins } = readConfig({ CORS_ORIGINS: "https://a.example, https://b.example" });
+  assert.deepEqual(corsOrigins, ["https://a.example", "https://b.example"]);
+});

@@ -1,0 +1,150 @@
+/** What the tests share: an app on an empty database, and people who use it. */
+import assert from "node:assert/strict";
+import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { TestContext } from "node:test";
+import { type Role, Users } from "../app/auth/model.ts";
+import { readConfig } from "../app/config.ts";
+import { testUrl } from "../app/databases/index.ts";
+import type { Db } from "../app/db.ts";
+import { type App, createApp } from "../app/index.ts";
+import { createLog } from "../app/logs.ts";
+import { migrate, openForMigrations } from "../app/migrations.ts";
+
+export const PASSWORD = "seven green lanterns";
+
+const directory = mkdtempSync(join(tmpdir(), "tests-"));
+process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+
+const DEFAULTS = {
+  APP_ENV: "test",
+  DATABASE_URL: process.env.DATABASE_URL || testUrl(directory),
+  LOG_LEVEL: "error",
+  RATE_LIMIT: "100000/minute",
+  RATE_LIMIT_AUTH: "100000/minute",
+  SECRET_KEYS: "for-tests-only-and-at-least-32-bytes-long",
+};
+
+export type Settings = Record<string, string>;
+type Json = ReturnType<typeof JSON.parse>;
+
+export interface Answer {
+  status: number;
+  headers: Headers;
+  text: string;
+  body: Json;
+}
+
+export function environment(settings: Settings = {}): Settings {
+  return { ...DEFAULTS, ...settings };
+}
+
+/** The database of the tests, migrated; it is closed when the test ends. */
+export async function openDb(t: TestContext): Promise<Db> {
+  const db = await openForMigrations(readConfig(environment()));
+  t.after(() => db.close());
+  await migrate(db);
+  return db;
+}
+
+/** An app with nobody in it, listening on a free port until the test ends. */
+export async function start(t: TestContext, settings: Settings = {}): Promise<Client> {
+  const db = await openDb(t);
+  await db.run((manager) => manager.createQueryBuilder().delete().from(Users).execute());
+  const config = readConfig(environment(settings));
+  const app = createApp(config, db, createLog(config));
+  const server = createServer(app.express);
+  t.after(async () => {
+    server.closeAllConnections();
+    server.close();
+    await app.close();
+  });
+  await once(server.listen(0, "127.0.0.1"), "listening");
+  const { port } = server.address() as AddressInfo;
+  return new Client(app, `http://127.0.0.1:${port}`);
+}
+
+/** One who asks: each request carries the same headers. */
+export class Client {
+  readonly app: App;
+  readonly origin: string;
+  readonly headers: Settings;
+
+  constructor(app: App, origin: string, headers: Settings = {}) {
+    this.app = app;
+    this.origin = origin;
+    this.headers = headers;
+  }
+
+  with(headers: Settings): Client {
+    return new Client(this.app, this.origin, { ...this.headers, ...headers });
+  }
+
+  get(path: string, headers: Settings = {}): Promise<Answer> {
+    return this.send("GET", path, undefined, headers);
+  }
+
+  post(path: string, body?: unknown, headers: Settings = {}): Promise<Answer> {
+    return this.send("POST", path, body, headers);
+  }
+
+  patch(path: string, body?: unknown, headers: Settings = {}): Promise<Answer> {
+    return this.send("PATCH", path, body, headers);
+  }
+
+  delete(path: string, body?: unknown, headers: Settings = {}): Promise<Answer> {
+    return this.send("DELETE", path, body, headers);
+  }
+
+  /** A string is sent as it is, anything else as JSON. */
+  async send(method: string, path: string, body: unknown, headers: Settings): Promise<Answer> {
+    const type: Settings = body === undefined ? {} : { "content-type": "application/json" };
+    const answer = await fetch(this.origin + path, {
+      method,
+      headers: { ...this.headers, ...type, ...headers },
+      body: body === undefined || typeof body === "string" ? body : JSON.stringify(body),
+      redirect: "manual",
+    });
+    const text = await answer.text();
+    const isJson = answer.headers.get("content-type")?.endsWith("json");
+    const parsed: Json = isJson ? JSON.parse(text) : undefined;
+    return { status: answer.status, headers: answer.headers, text, body: parsed };
+  }
+
+  register(email: string, name = "Ada", password = PASSWORD): Promise<Answer> {
+    return this.post("/api/v1/auth/register", { email, name, password });
+  }
+
+  login(email: string, password = PASSWORD): Promise<Answer> {
+    return this.post("/api/v1/auth/login", { email, password });
+  }
+
+  /** Someone with an account, logged in. */
+  async person(email = "ada@example.com", role: Role = "user"): Promise<Client> {
+    await this.register(email);
+    const where = { email_normalized: email };
+    await this.app.db.run((manager) => manager.update(Users, where, { role }));
+    const { body } = await this.login(email);
+    return this.with({ authorization: `Bearer ${body.token}` });
+  }
+}
+
+export function assertProblem(answer: Answer, status: number, name: string): void {
+  assert.equal(answer.headers.get("content-type"), "application/problem+json", answer.text);
+  assert.equal(answer.body.type, `/problems/${name}`);
+  assert.equal(answer.body.status, status);
+  assert.equal(answer.status, status);
+  assert.equal(answer.body.request_id, answer.headers.get("x-request-id"));
+}
+
+/** Validation said exactly this: pointer → detail. */
+export function assertInvalid(answer: Answer, expected: Settings): void {
+  assertProblem(answer, 422, "validation");
+  const errors: { pointer: string; detail: string }[] = answer.body.errors;
+  const found = Object.fromEntries(errors.map(({ pointer, detail }) => [pointer, detail]));
+  assert.deepEqual(found, expected);
+}
