@@ -135,7 +135,9 @@ function readQuery(request: Request): Record<string, string> {
   }
   if (repeated.size > 0) {
     const wrong = (name: string) => `#/query/${encodeURIComponent(name)}`;
-    throw invalid([...repeated].map((name) => ({ pointer: wrong(name), detail: "must not repeat" })));
+    throw invalid(
+      [...repeated].map((name) => ({ pointer: wrong(name), detail: "must not repeat" })),
+    );
   }
   return Object.fromEntries(values);
 }

@@ -106,7 +106,10 @@ export function problemBody(problem: Problem, instance: string, requestId: strin
 /** The path as it was sent, without its query and fit to be shown. */
 export function instanceOf(url: string): string {
   const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, "").split(/[?#]/, 1)[0] || "/";
-  return path.replace(/[^\x21-\x7e]/g, (char) => `%${Buffer.from(char, "latin1").toString("hex").toUpperCase()}`);
+  return path.replace(
+    /[^\x21-\x7e]/g,
+    (char) => `%${Buffer.from(char, "latin1").toString("hex").toUpperCase()}`,
+  );
 }
 
 export function initApp(app: App): void {

@@ -18,7 +18,13 @@ const Readiness = answer("Readiness", {
 export function initApp(app: App): void {
   const probe = { method: "get", tag: "operations", status: 200, access: "probe" } as const;
   app.route(
-    { ...probe, path: "/healthz", id: "healthz", summary: "Whether the process lives", result: Health },
+    {
+      ...probe,
+      path: "/healthz",
+      id: "healthz",
+      summary: "Whether the process lives",
+      result: Health,
+    },
     async ({ response }) => {
       hush(response);
       return { body: { status: "ok" } };

@@ -69,7 +69,9 @@ export class App {
     this.document = JSON.stringify(openApi(this.operations));
     for (const [path, methods] of this.#paths) {
       const allowed = [...methods.keys()].map((method) => method.toUpperCase());
-      const allow = [...allowed, ...(methods.has("get") ? ["HEAD"] : []), "OPTIONS"].sort().join(", ");
+      const allow = [...allowed, ...(methods.has("get") ? ["HEAD"] : []), "OPTIONS"]
+        .sort()
+        .join(", ");
       const pattern = path.replaceAll(/\{(\w+)\}/g, ":$1");
       this.express.all(pattern, (request, response) => {
         locals(response).route = path;

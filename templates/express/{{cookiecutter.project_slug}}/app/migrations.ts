@@ -52,9 +52,11 @@ export async function differences(db: Db): Promise<string[]> {
       ]);
       const there = new Set([
         ...(table?.columns ?? []).map(({ name, isNullable }) => column(name, isNullable)),
-        ...[...(table?.indices ?? []), ...(table?.uniques ?? []), ...(table?.foreignKeys ?? [])].map(
-          ({ name }) => name ?? "",
-        ),
+        ...[
+          ...(table?.indices ?? []),
+          ...(table?.uniques ?? []),
+          ...(table?.foreignKeys ?? []),
+        ].map(({ name }) => name ?? ""),
       ]);
       const differing = [...wanted.symmetricDifference(there)];
       found.push(...differing.map((name) => `${model.tableName}: ${name}`));

@@ -1,5 +1,11 @@
 /** One worker process: its HTTP server and its end. */
-import { createServer, type IncomingMessage, type Server, STATUS_CODES, type ServerResponse } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  STATUS_CODES,
+  type ServerResponse,
+} from "node:http";
 import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";

@@ -138,7 +138,11 @@ export class AccountsAndNotes1763700000000 implements MigrationInterface {
 
   async up(queryRunner: QueryRunner): Promise<void> {
     const { id, timestamp } = databaseOf(queryRunner.dataSource).types;
-    for (const table of [...accounts(id, timestamp), ...secrets(id, timestamp), ...notes(id, timestamp)]) {
+    for (const table of [
+      ...accounts(id, timestamp),
+      ...secrets(id, timestamp),
+      ...notes(id, timestamp),
+    ]) {
       await create(queryRunner, table);
     }
   }

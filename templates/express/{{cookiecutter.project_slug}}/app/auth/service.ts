@@ -64,9 +64,7 @@ export async function authenticate(app: App, email: string, password: string): P
 }
 
 export async function endSession(app: App, user: User, id: string): Promise<void> {
-  const result = await app.db.run((manager) =>
-    manager.delete(Sessions, { id, user_id: user.id }),
-  );
+  const result = await app.db.run((manager) => manager.delete(Sessions, { id, user_id: user.id }));
   if (!result.affected) {
     throw new Problem("not-found");
   }

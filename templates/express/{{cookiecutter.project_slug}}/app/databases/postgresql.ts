@@ -39,7 +39,9 @@ export const postgresql: Database = {
   isUnavailable: ({ code, message }) =>
     /^(?:08|53|57P|55P03|40001|40P01|3D000|28)/.test(code ?? "") ||
     /^E[A-Z]{4,}$/.test(code ?? "") ||
-    /^Connection terminated|^timeout exceeded|^Query read timeout|not queryable/.test(message ?? ""),
+    /^Connection terminated|^timeout exceeded|^Query read timeout|not queryable/.test(
+      message ?? "",
+    ),
   pool: (source) => {
     const { totalCount, idleCount } = (source.driver as unknown as { master: Pool }).master;
     return { used: totalCount - idleCount, idle: idleCount };

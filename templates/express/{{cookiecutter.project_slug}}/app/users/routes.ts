@@ -2,7 +2,14 @@
 import { cookie } from "../auth/sessions.ts";
 import { paginate, readCursor } from "../cursors.ts";
 import type { App } from "../index.ts";
-import { AdminUserUpdate, PasswordConfirmation, User, UserList, UserQuery, UserUpdate } from "./schema.ts";
+import {
+  AdminUserUpdate,
+  PasswordConfirmation,
+  User,
+  UserList,
+  UserQuery,
+  UserUpdate,
+} from "./schema.ts";
 import { changeUser, listUsers, readUser, removeAccount, rename, showUser } from "./service.ts";
 
 const PREFIX = "/api/v1/users";
