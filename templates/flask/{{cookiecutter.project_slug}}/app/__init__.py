@@ -1,0 +1,20 @@
+"""The application: an ordered list of parts."""
+
+from flask import Flask
+
+from app import api, auth, db, errors, health, limits, logs, metrics, notes, pages, security, users
+from app.config import Config
+
+# The first is innermost: what comes later sees more of each request's life.
+PARTS = (db, errors, api, auth, security, limits, health, pages, users, notes, metrics, logs)
+
+
+def create_app(config: Config) -> Flask:
+    """Put the parts together; nothing is connected before the first request."""
+    app = Flask("app", static_folder=None)
+    app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
+    app.url_map.merge_slashes = False
+    app.extensions["config"] = config
+    for part in PARTS:
+        part.init_app(app)
+    return app

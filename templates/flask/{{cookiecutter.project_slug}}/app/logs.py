@@ -1,0 +1,115 @@
+"""Log lines that carry the request id and never a secret."""
+
+import logging
+import re
+import secrets
+import sys
+import time
+from collections.abc import Callable, Iterable
+from contextvars import ContextVar
+from typing import Any
+
+import orjson
+from flask import Flask
+from werkzeug.wsgi import ClosingIterator
+
+from app import clients, ids
+from app.config import Config
+
+type_of_environ = dict[str, Any]
+current_request: ContextVar[type_of_environ | None] = ContextVar("current_request", default=None)
+access = logging.getLogger("app.access")
+events = logging.getLogger("app.events")
+
+_GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
+_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+PROBES = {"/healthz", "/readyz"}
+
+
+class Lines(logging.Formatter):
+    """One line a record: JSON, or text for people."""
+
+    def __init__(self, form: str) -> None:
+        super().__init__()
+        self.is_json = form == "json"
+
+    def format(self, record: logging.LogRecord) -> str:
+        line: dict[str, Any] = {
+            "time": ids.format_time(ids.now()),
+            "level": record.levelname.lower(),
+            "message": record.getMessage(),
+        }
+        environ = current_request.get()
+        if environ is not None:
+            line["request_id"] = environ["app.request_id"]
+            if "app.trace_id" in environ:
+                line["trace_id"] = environ["app.trace_id"]
+        line.update(getattr(record, "fields", {}))
+        if record.exc_info:
+            line["error"] = self.formatException(record.exc_info)
+        if self.is_json:
+            return orjson.dumps(line, default=str).decode()
+        words = [str(line.pop(key)) for key in ("time", "level", "message")]
+        trace = f"\n{line.pop('error')}" if "error" in line else ""
+        return " ".join([*words, *(f"{key}={value}" for key, value in line.items())]) + trace
+
+
+def configure(config: Config) -> None:
+    """Send every log line to stdout in the wanted form."""
+    handler = logging.StreamHandler(sys.stdout)
+    handler.setFormatter(Lines(config.log_format))
+    logging.basicConfig(level=config.log_level.upper(), handlers=[handler], force=True)
+
+
+def event(name: str, **fields: Any) -> None:
+    """Write down a security event; the same name is counted in the metrics."""
+    from app import metrics
+
+    metrics.count_event(name)
+    events.info(name, extra={"fields": {"event": name, **fields}})
+
+
+def init_app(app: Flask) -> None:
+    inner = app.wsgi_app
+    config: Config = app.extensions["config"]
+
+    def log_requests(
+        environ: type_of_environ, start_response: Callable[..., Any]
+    ) -> Iterable[bytes]:
+        started = time.perf_counter()
+        given = environ.get("HTTP_X_REQUEST_ID", "")
+        environ["app.request_id"] = given if _GOOD_ID.fullmatch(given) else secrets.token_hex(16)
+        environ["app.client"] = clients.address(environ, config.trusted_proxies)
+        trace = _TRACE.fullmatch(environ.get("HTTP_TRACEPARENT", ""))
+        if trace:
+            environ["app.trace_id"] = trace[1]
+        current_request.set(environ)
+        status = ["500"]
+
+        def note_status(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            status[0] = line[:3]
+            return start_response(line, headers, exc_info)
+
+        def finish() -> None:
+            current_request.set(environ)
+            _write(environ, int(status[0]), time.perf_counter() - started)
+            current_request.set(None)
+
+        return ClosingIterator(inner(environ, note_status), finish)
+
+    app.wsgi_app = log_requests  # type: ignore[method-assign]
+
+
+def _write(environ: type_of_environ, status: int, seconds: float) -> None:
+    level = logging.DEBUG if environ["PATH_INFO"] in PROBES else logging.INFO
+    if not access.isEnabledFor(level):
+        return
+    fields = {
+        "method": environ["REQUEST_METHOD"],
+        "route": environ.get("app.route", "unmatched"),
+        "status": status,
+        "duration_ms": round(seconds * 1000, 3),
+        "client": environ["app.client"],
+        "user_id": environ.get("app.user_id"),
+    }
+    access.log(level, "request", extra={"fields": fields})

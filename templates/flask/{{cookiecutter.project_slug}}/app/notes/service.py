@@ -1,0 +1,121 @@
+"""The rules about notes."""
+
+from collections import defaultdict
+from collections.abc import Callable
+from typing import Any
+
+from sqlalchemy import delete, func, select, update
+from sqlalchemy.engine import CursorResult
+from sqlalchemy.orm import Session
+
+from app import cursors, db, ids
+from app.errors import Problem
+from app.notes.model import Note, NoteTag
+from app.notes.schema import NoteCreate, NoteQuery, NoteUpdate, show
+
+Precondition = Callable[[int], bool]
+Versioned = tuple[dict[str, Any], int]
+
+
+def create(user_id: str, wanted: NoteCreate) -> Versioned:
+    moment = ids.now()
+    note = Note(
+        id=ids.new_id(),
+        user_id=user_id,
+        title=wanted.title,
+        body=wanted.body,
+        version=1,
+        created_at=moment,
+        updated_at=moment,
+    )
+    with db.writing() as work:
+        work.add(note)
+        work.flush()
+        _store_tags(work, note.id, wanted.tags)
+    return show(note, wanted.tags), 1
+
+
+def listed(user_id: str, query: NoteQuery) -> list[dict[str, Any]]:
+    """Return one more note than asked when there are more, newest first."""
+    found = select(Note).where(Note.user_id == user_id).order_by(Note.id.desc())
+    after = cursors.read(query.cursor, user_id)
+    if after:
+        found = found.where(Note.id < after)
+    if query.q:
+        pattern = func.lower(cursors.like(query.q))
+        found = found.where(func.lower(Note.title).like(pattern, escape="!"))
+    if query.tag:
+        tagged = select(NoteTag.note_id).where(NoteTag.tag == query.tag, NoteTag.note_id == Note.id)
+        found = found.where(tagged.exists())
+    with db.reading() as work:
+        notes = work.scalars(found.limit(query.limit + 1)).all()
+        tags = _tags(work, [note.id for note in notes])
+    return [show(note, tags[note.id]) for note in notes]
+
+
+def read(user_id: str, note_id: str) -> Versioned:
+    with db.reading() as work:
+        note = _find(work, user_id, note_id)
+        return show(note, _tags(work, [note_id])[note_id]), note.version
+
+
+def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) -> Versioned:
+    """Merge what was sent into the note; of two edits of one version the second is refused."""
+    given = {name: getattr(wanted, name) for name in wanted.model_fields_set}
+    tags = given.pop("tags", ()) or []
+    if "body" in given:
+        given["body"] = given["body"] or ""
+    with db.writing() as work:
+        note = _find(work, user_id, note_id)
+        if not holds(note.version):
+            raise Problem("precondition-failed")
+        same = update(Note).where(Note.id == note_id, Note.version == note.version)
+        version = note.version + 1
+        given |= {"version": version, "updated_at": ids.now()}
+        _expect_one(work.execute(same.values(**given).execution_options(synchronize_session=False)))
+        if "tags" in wanted.model_fields_set:
+            work.execute(delete(NoteTag).where(NoteTag.note_id == note_id))
+            _store_tags(work, note_id, tags)
+        else:
+            tags = _tags(work, [note_id])[note_id]
+        work.expunge(note)
+    for name, value in given.items():
+        setattr(note, name, value)
+    return show(note, tags), version
+
+
+def remove(user_id: str, note_id: str, holds: Precondition) -> None:
+    with db.writing() as work:
+        note = _find(work, user_id, note_id)
+        if not holds(note.version):
+            raise Problem("precondition-failed")
+        same = delete(Note).where(Note.id == note_id, Note.version == note.version)
+        _expect_one(work.execute(same.execution_options(synchronize_session=False)))
+
+
+def _expect_one(result: Any) -> None:
+    if not isinstance(result, CursorResult) or result.rowcount != 1:
+        raise Problem("precondition-failed")
+
+
+def _find(work: Session, user_id: str, note_id: str) -> Note:
+    note = work.scalars(select(Note).where(Note.id == note_id, Note.user_id == user_id)).first()
+    if note is None:
+        raise Problem("not-found")
+    return note
+
+
+def _tags(work: Session, note_ids: list[str]) -> dict[str, list[str]]:
+    found: dict[str, list[str]] = defaultdict(list)
+    if note_ids:
+        rows = select(NoteTag.note_id, NoteTag.tag).where(NoteTag.note_id.in_(note_ids))
+        for note_id, tag in work.execute(rows.order_by(NoteTag.note_id, NoteTag.position)):
+            found[note_id].append(tag)
+    return found
+
+
+def _store_tags(work: Session, note_id: str, tags: list[str]) -> None:
+    work.add_all(
+        NoteTag(note_id=note_id, position=position, tag=tag) for position, tag in enumerate(tags)
+    )
+    work.flush()

@@ -1,0 +1,182 @@
+"""One worker process: its HTTP server and its end."""
+
+import os
+import signal
+import socket
+import time
+import types
+from typing import Any
+
+from waitress import wasyncore
+from waitress.channel import HTTPChannel
+from waitress.parser import HTTPRequestParser, ParsingError
+from waitress.server import create_server
+from waitress.task import ErrorTask, WSGITask
+from waitress.utilities import RequestEntityTooLarge
+
+from app import bodies, create_app, errors, health, ids, security
+from app.config import Config
+
+THREADS = 8
+CONNECTIONS = 1000
+HEADER_SECONDS = 10
+BODY_SECONDS = 30
+IDLE_SECONDS = 15
+# How long a refused upload is read and thrown away, so that its sender sees the answer.
+LINGER_SECONDS = 2
+
+
+class Parser(HTTPRequestParser):
+    """Leaves it to the app to refuse a body that is too large, in its own order."""
+
+    is_oversize = False
+    error: Any = None
+
+    def __init__(self, adj: Any) -> None:
+        super().__init__(adj)
+        self.began = time.time()
+
+    def received(self, data: bytes) -> int:
+        consumed: int = super().received(data)
+        if isinstance(self.error, RequestEntityTooLarge):
+            self.error, self.body_rcv = None, None
+            self.is_oversize = True
+            self.headers["CONTENT_LENGTH"] = str(max(self.content_length, bodies.MOST_BYTES + 1))
+        return consumed
+
+    def parse_header(self, header_plus: bytes) -> None:
+        try:
+            super().parse_header(header_plus)
+        except ValueError as error:
+            raise ParsingError(str(error)) from error
+
+
+class Task(WSGITask):
+    def build_response_header(self) -> bytes:
+        if health.stopping.is_set() or self.request.is_oversize:
+            self.set_close_on_finish()
+        if self.request.is_oversize:
+            self.channel.lingers = True
+        header: bytes = super().build_response_header()
+        return header
+
+
+class Refusal(ErrorTask):
+    """What is no HTTP, or none we speak, gets a problem too."""
+
+    def execute(self) -> None:
+        is_ours = getattr(self.request.error, "code", 400) == 500
+        problem = errors.Problem("internal" if is_ours else "bad-request")
+        request_id = ids.new_id()
+        path = getattr(self.request, "path", "/").encode("latin-1", "replace")
+        body = errors.body(problem, path, request_id)
+        self.status = f"{problem.status} {errors.TITLES[problem.status]}"
+        self.response_headers += [
+            ("Content-Type", "application/problem+json"),
+            ("Cache-Control", "no-store"),
+            ("X-Request-Id", request_id),
+            *security.headers(self.channel.server.config, is_page=False),
+        ]
+        self.set_close_on_finish()
+        self.channel.lingers = True
+        self.content_length = len(body)
+        self.write(body)
+
+
+class Channel(HTTPChannel):
+    """A connection that is cut when its client is slow."""
+
+    task_class = Task
+    error_task_class = Refusal
+    parser_class = Parser
+    lingers = False
+    lingers_until = 0.0
+
+    def is_busy(self) -> bool:
+        has_begun = self.request is not None and self.request.headers_finished
+        return bool(self.requests or self.total_outbufs_len or has_begun)
+
+    def is_too_slow(self, now: float) -> bool:
+        if self.lingers_until:
+            return now > self.lingers_until
+        if self.requests:
+            return False
+        if self.request is not None:
+            is_body = self.request.headers_finished
+            return bool(now - self.request.began > (BODY_SECONDS if is_body else HEADER_SECONDS))
+        is_new = self.last_activity == self.creation_time
+        return bool(now - self.last_activity > (HEADER_SECONDS if is_new else IDLE_SECONDS))
+
+    def handle_close(self) -> None:
+        if self.lingers and not self.lingers_until and self.connected:
+            self.lingers_until = time.time() + LINGER_SECONDS
+            self.will_close = False
+            try:
+                self.socket.shutdown(socket.SHUT_WR)
+            except OSError:
+                pass
+            else:
+                return
+        super().handle_close()
+
+    def readable(self) -> bool:
+        return bool(self.lingers_until) or super().readable()
+
+    def received(self, data: bytes) -> bool:
+        return False if self.lingers_until else super().received(data)
+
+
+class Worker:
+    """One process that answers requests."""
+
+    def __init__(self, config: Config, listener: socket.socket) -> None:
+        self.config = config
+        self.parent = os.getppid()
+        self.app = create_app(config)
+        self.server: Any = create_server(
+            self.app,
+            sockets=[listener],
+            threads=THREADS,
+            connection_limit=CONNECTIONS,
+            channel_timeout=IDLE_SECONDS,
+            cleanup_interval=1,
+            ident=None,
+            max_request_body_size=bodies.MOST_BYTES + 1,
+            max_request_header_size=32768,
+            asyncore_use_poll=True,
+            clear_untrusted_proxy_headers=False,
+        )
+        self.server.config = config
+        self.server.channel_class = Channel
+        self.server.maintenance = self._cut_slow
+
+    def run(self) -> None:
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, self._stop)
+        while not health.stopping.is_set():
+            self._turn()
+        self.server.del_channel()
+        self.server.socket.close()
+        deadline = time.monotonic() + self.config.shutdown_seconds
+        while time.monotonic() < deadline and self._is_busy():
+            self._turn()
+            self._cut_slow(time.time())
+        self.app.extensions["engine"].dispose()
+
+    def _stop(self, _signal: int, _frame: types.FrameType | None) -> None:
+        health.stopping.set()
+        self.server.pull_trigger()
+
+    def _turn(self) -> None:
+        wasyncore.loop(timeout=0.5, use_poll=True, map=self.server._map, count=1)
+        if os.getppid() != self.parent:
+            health.stopping.set()
+
+    def _is_busy(self) -> bool:
+        return any(channel.is_busy() for channel in list(self.server.active_channels.values()))
+
+    def _cut_slow(self, now: float) -> None:
+        for channel in list(self.server.active_channels.values()):
+            if channel.is_too_slow(now):
+                channel.lingers = False
+                channel.will_close = True
