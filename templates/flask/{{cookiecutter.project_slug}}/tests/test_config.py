@@ -1,0 +1,46 @@
+"""Configuration is checked before anything starts."""
+
+import pytest
+
+from app.config import ConfigError, load
+from tests.database import ROOT
+
+PRODUCTION = {"APP_ENV": "production", "PUBLIC_URL": "https://app.example.com"}
+
+
+def complaint(settings: dict[str, str]) -> list[str]:
+    with pytest.raises(ConfigError) as caught:
+        load(settings)
+    first, *lines = str(caught.value).splitlines()
+    assert first == "Configuration error:"
+    return lines
+
+
+def test_every_bad_variable_is_named_at_once() -> None:
+    bad = {"PORT": "http", "RATE_LIMIT": "often", "PUBLIC_URL": "app", "SECRET_KEYS": "short"}
+    lines = complaint(bad)
+    assert {line.partition("=")[0] for line in lines} == bad.keys()
+    assert any(line.startswith("PORT=http: ") for line in lines)
+    assert any(line.startswith("SECRET_KEYS=***: ") for line in lines)
+
+
+def test_production_refuses_a_short_secret() -> None:
+    for secret in ("", "x" * 31):
+        [line] = complaint({**PRODUCTION, "SECRET_KEYS": secret})
+        assert line.startswith("SECRET_KEYS=")
+        assert "x" * 31 not in line
+    assert load({**PRODUCTION, "SECRET_KEYS": "x" * 32}).is_production
+
+
+def test_production_refuses_the_example_secret() -> None:
+    shipped = (ROOT / ".env.example").read_text("utf-8").splitlines()
+    [example] = [line.partition("=")[2] for line in shipped if line.startswith("SECRET_KEYS=")]
+    for secrets in (example, f"{'x' * 32},{example}"):
+        [line] = complaint({**PRODUCTION, "SECRET_KEYS": secrets})
+        assert line.startswith("SECRET_KEYS=***: ")
+
+
+def test_star_is_refused_as_a_cors_origin() -> None:
+    for origins in ("*", "https://app.example.com,*"):
+        [line] = complaint({"CORS_ORIGINS": origins})
+        assert line.startswith(f"CORS_ORIGINS={origins}: ")
