@@ -36,13 +36,37 @@ function describeColumn(name: string, { type, length, isNullable }: Column): str
   return `${name}${size}${isNullable ? " or null" : ""}`;
 }
 
+/** Columns in the order of their names: not every driver reads them in that of the index. */
+function list(names: string[]): string {
+  return names.toSorted().join();
+}
+
+interface Index {
+  name?: string | undefined;
+  columns: string[];
+  isUnique: boolean;
+}
+
+/** Some drivers tell a unique constraint as what it is, others as an index. */
+function describeIndexes(all: Index[]): Pick<Shape, "unique" | "indexes"> {
+  const unique = all.filter(({ isUnique }) => isUnique).map(({ columns }) => list(columns));
+  const plain = all.filter(({ isUnique }) => !isUnique);
+  return {
+    unique: [...new Set(unique)].sort(),
+    indexes: plain.map(({ name, columns }) => `${name} on ${list(columns)}`).sort(),
+  };
+}
+
 function fromModel(model: EntityMetadata): Shape {
   const names = (columns: { databaseName: string }[]) => columns.map((one) => one.databaseName);
+  const uniques = model.uniques.map((one) => ({ columns: names(one.columns), isUnique: true }));
+  const indexes = model.indices.map(({ name, columns, isUnique }) => {
+    return { name, columns: names(columns), isUnique };
+  });
   return {
     columns: model.columns.map((one) => describeColumn(one.databaseName, one)).sort(),
     primary: names(model.primaryColumns).sort(),
-    unique: model.uniques.map(({ columns }) => names(columns).join()).sort(),
-    indexes: model.indices.map(({ name, columns }) => `${name} on ${names(columns)}`).sort(),
+    ...describeIndexes([...uniques, ...indexes]),
     references: model.foreignKeys
       .map((key) => `${names(key.columns)} ${key.referencedTablePath} ${key.onDelete}`)
       .sort(),
@@ -50,13 +74,14 @@ function fromModel(model: EntityMetadata): Shape {
 }
 
 function fromSchema(table: Table): Shape {
-  const unique = [...table.uniques, ...table.indices.filter(({ isUnique }) => isUnique)];
-  const plain = table.indices.filter(({ isUnique }) => !isUnique);
+  const uniques = table.uniques.map((one) => ({ columns: one.columnNames, isUnique: true }));
+  const indexes = table.indices.map(({ name, columnNames, isUnique }) => {
+    return { name, columns: columnNames, isUnique };
+  });
   return {
     columns: table.columns.map((one) => describeColumn(one.name, one)).sort(),
     primary: table.primaryColumns.map(({ name }) => name).sort(),
-    unique: [...new Set(unique.map(({ columnNames }) => columnNames.join()))].sort(),
-    indexes: plain.map(({ name, columnNames }) => `${name} on ${columnNames}`).sort(),
+    ...describeIndexes([...uniques, ...indexes]),
     references: table.foreignKeys
       .map((key) => `${key.columnNames} ${key.referencedTableName} ${key.onDelete}`)
       .sort(),

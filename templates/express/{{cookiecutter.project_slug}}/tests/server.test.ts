@@ -8,7 +8,7 @@ import { text } from "node:stream/consumers";
 import { type TestContext, test } from "node:test";
 import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
-import { testUrl } from "../app/databases/index.ts";
+import { nowhere } from "./database.ts";
 import { environment, openDb, type Settings } from "./setup.ts";
 
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
@@ -70,13 +70,6 @@ async function beginLogin(port: number, body: string): Promise<ClientRequest> {
   login.flushHeaders();
   await once(login, "continue");
   return login;
-}
-
-/** A database that is not there: below a file, or behind a port where nobody listens. */
-function nowhere(): string {
-  const url = new URL(testUrl(fileURLToPath(import.meta.url)));
-  url.port = "1";
-  return url.href;
 }
 
 test("the server stops cleanly on sigterm", async (t) => {

@@ -1,28 +1,25 @@
 /** What the tests share: an app on an empty database, and people who use it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
-import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import type { TestContext } from "node:test";
+import { after, type TestContext } from "node:test";
 import { type Role, Users } from "../app/auth/model.ts";
 import { readConfig } from "../app/config.ts";
-import { testUrl } from "../app/databases/index.ts";
 import type { Db } from "../app/db.ts";
 import { type App, createApp } from "../app/index.ts";
 import { createLog } from "../app/logs.ts";
 import { migrate, openForMigrations } from "../app/migrations.ts";
+import { makeDatabase, removeUsers } from "./database.ts";
 
 export const PASSWORD = "seven green lanterns";
 
-const directory = mkdtempSync(join(tmpdir(), "tests-"));
-process.once("exit", () => rmSync(directory, { recursive: true, force: true }));
+const database = await makeDatabase();
+after(database.remove);
 
 const DEFAULTS = {
   APP_ENV: "test",
-  DATABASE_URL: process.env.DATABASE_URL || testUrl(directory),
+  DATABASE_URL: database.url,
   LOG_LEVEL: "error",
   RATE_LIMIT: "100000/minute",
   RATE_LIMIT_AUTH: "100000/minute",
@@ -54,7 +51,7 @@ export async function openDb(t: TestContext): Promise<Db> {
 /** An app with nobody in it, listening on a free port until the test ends. */
 export async function start(t: TestContext, settings: Settings = {}): Promise<Client> {
   const db = await openDb(t);
-  await db.run((manager) => manager.createQueryBuilder().delete().from(Users).execute());
+  await removeUsers(db);
   const config = readConfig(environment(settings));
   const app = createApp(config, db, createLog(config));
   const server = createServer(app.express);
