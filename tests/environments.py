@@ -16,9 +16,25 @@ from pathlib import Path
 from scaffold.project import Project
 
 CACHE = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "scaffold-tests"
-# Passed on from our own environment; anything else could change what a project does.
-PASSED = ("HOME", "LANG", "TMPDIR", "UV_CACHE_DIR", "SSL_CERT_FILE", "UV_DEFAULT_INDEX")
-PASSED_PREFIXES = ("PIP_", "npm_config_", "NPM_CONFIG_", "UV_INDEX", "HTTP", "NO_PROXY", "http")
+# What a project reads itself, and what would reach it through its tools.
+OURS = {
+    "APP_ENV",
+    "HOST",
+    "PORT",
+    "PUBLIC_URL",
+    "SECRET_KEYS",
+    "CORS_ORIGINS",
+    "TRUSTED_PROXIES",
+    "METRICS_TOKEN",
+    "WEB_CONCURRENCY",
+    "SHUTDOWN_SECONDS",
+    "VALKEY_URL",
+    "VIRTUAL_ENV",
+    "NODE_OPTIONS",
+    "NODE_ENV",
+    "UV_PYTHON",
+}
+OUR_PREFIXES = ("DATABASE_", "SESSION_", "RATE_LIMIT", "LOG_", "PYTHON", "PYTEST", "MAKE", "MFLAGS")
 SHIM = '#!/bin/sh\nexec {command} "$@"\n'
 
 
@@ -57,11 +73,11 @@ def _node_of_the_wheel() -> Path:
 
 
 def base_environment() -> dict[str, str]:
-    """An environment with nothing of ours in it but the way to the tools."""
+    """Our environment without what would change a project, and with the way to the tools."""
     kept = {
         name: value
         for name, value in os.environ.items()
-        if name in PASSED or name.startswith(PASSED_PREFIXES)
+        if name not in OURS and not name.startswith(OUR_PREFIXES)
     }
     tools = [str(node_directory()), str(Path(sys.executable).parent), *os.get_exec_path()]
     return {**kept, "PATH": os.pathsep.join(dict.fromkeys(tools)), "LC_ALL": "C.UTF-8"}

@@ -69,7 +69,7 @@ def is_listening(port: int) -> bool:
 class Sqlite:
     """A file for each database; nothing to start."""
 
-    dead = "sqlite:////nowhere/at/all/app.db"
+    dead = "sqlite:////dev/null/app.db"
 
     def fresh(self) -> str:
         return "sqlite:///data/app.db"

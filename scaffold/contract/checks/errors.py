@@ -94,6 +94,8 @@ def media_type(app: Target) -> None:
         client.request("POST", NOTES, body=b'{"title":"x"}', headers={"Content-Type": kind}).expect(
             201
         )
+    zipped = {"Content-Encoding": "gzip"}
+    client.post(NOTES, {"title": "x"}, headers=zipped).problem("unsupported-media-type")
     merge = {"Content-Type": "application/merge-patch+json"}
     client.post(NOTES, {"title": "x"}, headers=merge).problem("unsupported-media-type")
 

@@ -86,6 +86,7 @@ def metrics_names(app: Target) -> None:
     found = metrics(app)
     names = {name for name, _ in found}
     wanted = {"http_requests_in_flight", "db_pool_connections", "process_start_time_seconds"}
+    wanted |= {"process_cpu_seconds_total", "process_resident_memory_bytes", "process_open_fds"}
     equal(sorted(wanted - names), [], "missing metrics")
     for name, labels in found:
         if name == "http_request_duration_seconds_count":

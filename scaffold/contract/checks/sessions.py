@@ -28,9 +28,9 @@ def cookie(answer: Answer) -> tuple[str, str, dict[str, str]]:
     return name, value, {key.lower(): found for key, _, found in pairs}
 
 
-def browser_login(app: Target, body: dict[str, str]) -> Answer:
-    answer = app.anonymous.post(f"{API}/auth/login", {**body, "transport": "cookie"})
-    return answer.expect(200)
+def browser_login(app: Target, account: dict[str, str]) -> Answer:
+    login = {"email": account["email"], "password": account["password"], "transport": "cookie"}
+    return app.anonymous.post(f"{API}/auth/login", login).expect(200)
 
 
 @check(3, "A token carries 256 random bits and is new at each log-in", "ASVS 7.2.3, 7.2.4")
