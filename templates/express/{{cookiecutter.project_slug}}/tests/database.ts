@@ -1,4 +1,4 @@
-/** A database of the tests' own: made beside the given one, where that is allowed. */
+/** A database of the tests' own, and what they change behind the API's back. */
 import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
