@@ -21,6 +21,11 @@ REST_SECONDS = 1.0
 SAY_SECONDS = 60.0
 
 
+def clock() -> int:
+    """Microseconds that never run backwards."""
+    return time.monotonic_ns() // 1000
+
+
 class Verdict(NamedTuple):
     """Whether a request may pass; times in microseconds."""
 
@@ -47,7 +52,7 @@ class Memory:
         self._attempts: OrderedDict[str, list[int]] = OrderedDict()
 
     def take(self, key: str, cost: int, quota: int) -> Verdict:
-        now = time.monotonic_ns() // 1000
+        now = clock()
         with self._lock:
             full = max(self._full.get(key, now), now)
             wait = full + cost - cost * quota - now
@@ -58,7 +63,7 @@ class Memory:
         return Verdict(is_allowed=True, left=-wait // cost, until_full=full - now, wait=0)
 
     def attempt(self, key: str, window: int, most: int) -> int:
-        now = time.monotonic_ns() // 1000
+        now = clock()
         with self._lock:
             recent = [moment for moment in self._attempts.get(key, ()) if moment > now - window]
             if len(recent) >= most:
