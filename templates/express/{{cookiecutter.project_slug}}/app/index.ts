@@ -10,12 +10,12 @@ import * as limits from "./limits.ts";
 import * as logs from "./logs.ts";
 import { locals } from "./locals.ts";
 import * as metrics from "./metrics.ts";
-import * as notes from "./notes/routes.ts";
+import * as notes from "./notes/index.ts";
 import { openApi } from "./openapi.ts";
 import * as pages from "./pages.ts";
 import * as security from "./security.ts";
 import { MemoryStore, SharedStore, type Store } from "./store.ts";
-import * as users from "./users/routes.ts";
+import * as users from "./users/index.ts";
 
 export class App {
   readonly express: Express = express();

@@ -38,35 +38,3 @@ export async function undo(db: Db): Promise<void> {
   const { alone, migrationTransaction } = db.database;
   await alone(db.source, () => db.source.undoLastMigration({ transaction: migrationTransaction }));
 }
-
-/** What the models have and the database has not, or the other way round. */
-export async function differences(db: Db): Promise<string[]> {
-  const runner = db.source.createQueryRunner();
-  try {
-    const found: string[] = [];
-    for (const model of db.source.entityMetadatas) {
-      const table = await runner.getTable(model.tablePath);
-      const wanted = new Set([
-        ...model.columns.map(({ databaseName, isNullable }) => column(databaseName, isNullable)),
-        ...[...model.indices, ...model.uniques, ...model.foreignKeys].map(({ name }) => name ?? ""),
-      ]);
-      const there = new Set([
-        ...(table?.columns ?? []).map(({ name, isNullable }) => column(name, isNullable)),
-        ...[
-          ...(table?.indices ?? []),
-          ...(table?.uniques ?? []),
-          ...(table?.foreignKeys ?? []),
-        ].map(({ name }) => name ?? ""),
-      ]);
-      const differing = [...wanted.symmetricDifference(there)];
-      found.push(...differing.map((name) => `${model.tableName}: ${name}`));
-    }
-    return found;
-  } finally {
-    await runner.release();
-  }
-}
-
-function column(name: string, isNullable: boolean): string {
-  return `${name} ${isNullable ? "may" : "must not"} be null`;
-}

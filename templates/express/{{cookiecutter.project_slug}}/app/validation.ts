@@ -5,6 +5,7 @@ import { type FieldError, Problem } from "./errors.ts";
 /** The named shapes of the OpenAPI document. */
 export const shapes = z.registry<{ id: string }>();
 
+const MOST_ERRORS = 100;
 const ASCII_EMAIL =
   "^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)+$";
 
@@ -59,10 +60,8 @@ export function uniqueList<T extends z.ZodType>(item: T, most: number) {
     .array(item)
     .max(most)
     .superRefine((items, context) => {
-      for (const [index, value] of items.entries()) {
-        if (items.indexOf(value) < index) {
-          context.addIssue({ code: "custom", message: "must not repeat", path: [index] });
-        }
+      if (new Set(items).size < items.length) {
+        context.addIssue({ code: "custom", message: "must not repeat" });
       }
     })
     .meta({ uniqueItems: true });
@@ -118,7 +117,7 @@ export function invalid(errors: FieldError[]): Problem {
     }
   }
   const sorted = [...first.values()].sort((a, b) => (a.pointer < b.pointer ? -1 : 1));
-  return new Problem("validation", { members: { errors: sorted } });
+  return new Problem("validation", { members: { errors: sorted.slice(0, MOST_ERRORS) } });
 }
 
 function explain(issue: z.core.$ZodIssue, value: unknown, base: string): FieldError[] {

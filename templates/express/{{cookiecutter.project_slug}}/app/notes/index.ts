@@ -1,0 +1,2 @@
+/** Notes: the sample resource. */
+export { initApp } from "./routes.ts";

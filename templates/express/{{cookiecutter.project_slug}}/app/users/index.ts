@@ -1,0 +1,2 @@
+/** People: oneself, and everyone for admins. */
+export { initApp } from "./routes.ts";
