@@ -143,6 +143,7 @@ function sendProblem(app: App, request: Request, response: Response, problem: Pr
   }
   const body = problemBody(problem, instanceOf(request.originalUrl), locals(response).requestId);
   response.statusCode = problem.status;
+  response.statusMessage = titleOf(problem.problem);
   for (const [name, value] of Object.entries(problem.headers)) {
     response.setHeader(name, value);
   }

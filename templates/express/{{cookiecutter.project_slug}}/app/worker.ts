@@ -55,6 +55,8 @@ export function serve(app: App): Server {
     requestTimeout: 30_000,
     keepAliveTimeout: 15_000,
     connectionsCheckingInterval: 1000,
+    // Checked below: the server's own refusal would look like no other answer.
+    requireHostHeader: false,
   };
   const server = createServer(limits);
   let inFlight = 0;
@@ -63,6 +65,10 @@ export function serve(app: App): Server {
     response.once("close", () => {
       inFlight -= 1;
     });
+    if (request.httpVersion === "1.1" && request.headers.host === undefined) {
+      refuse(app, request.socket);
+      return;
+    }
     if (app.isStopping) {
       response.setHeader("Connection", "close");
     }
