@@ -34,7 +34,7 @@ def fresh(directory: Path) -> Iterator[str]:
     try:
         if _create(engine, name):
             yield given._replace(path=f"/{name}").geturl()
-            _run(engine, text(f"DROP DATABASE {name}"))
+            _run(engine, text(f"DROP DATABASE {_quoted(engine, name)}"))
         else:
             migrate(given.geturl())
             _refuse_if_in_use(engine)
@@ -50,7 +50,7 @@ def _create(engine: Engine, name: str) -> bool:
     except DBAPIError:
         pytest.exit(AWAY.format(engine.url), returncode=1)
     try:
-        _run(engine, text(f"CREATE DATABASE {name}"))
+        _run(engine, text(f"CREATE DATABASE {_quoted(engine, name)}"))
     except DBAPIError:
         return False
     return True
@@ -60,6 +60,10 @@ def _refuse_if_in_use(engine: Engine) -> None:
     with engine.connect() as connection:
         if connection.scalar(select(func.count()).select_from(table("users"))):
             pytest.exit(IN_USE.format(engine.url), returncode=1)
+
+
+def _quoted(engine: Engine, name: str) -> str:
+    return engine.dialect.identifier_preparer.quote(name)
 
 
 def _run(engine: Engine, statement: Executable) -> None:
@@ -78,7 +82,7 @@ def away(url: str, directory: Path, port: int) -> str:
     parts = urlsplit(url)
     if parts.netloc:
         login = parts.netloc.rpartition("@")[0]
-        return parts._replace(netloc=f"{login}@127.0.0.1:{port}").geturl()
+        return parts._replace(netloc=f"{login}@127.0.0.1:{port}", query="").geturl()
     blocker = directory / "no-directory"
     blocker.touch()
     return f"{parts.scheme}:///{blocker / 'test.db'}"

@@ -47,8 +47,8 @@ class Person:
             sent.setdefault("content-type", "application/json")
         data = body if body is None or isinstance(body, bytes) else json.dumps(body)
         client = self.app.test_client(use_cookies=False)
-        with client.open(path, method=method, headers=sent, data=data) as response:
-            return Answer.to(response)
+        # Buffered: the request is over, also for the log and the metrics.
+        return Answer.to(client.open(path, method=method, headers=sent, data=data, buffered=True))
 
     def get(self, path: str, **headers: str) -> Answer:
         return self.ask("GET", path, **headers)
