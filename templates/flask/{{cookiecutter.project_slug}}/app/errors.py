@@ -1,9 +1,9 @@
 """Every error leaves as problem details (RFC 9457)."""
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import quote
 
 import orjson
 from flask import Flask, Response, request
@@ -77,15 +77,22 @@ class Problem(Exception):
         super().__init__(name)
 
 
-def body(problem: Problem, path: bytes, request_id: str) -> bytes:
-    """Write the problem as JSON; `path` is what was asked for, percent-decoded."""
+def instance(target: str) -> str:
+    """Return the path as it was sent, without its query and fit to be shown."""
+    path = re.sub(r"^[a-z]+://[^/?#]*", "", target, flags=re.IGNORECASE)
+    path = re.split("[?#]", path, maxsplit=1)[0] or "/"
+    return re.sub(r"[^\x21-\x7e]", lambda found: f"%{ord(found[0]) & 0xFF:02X}", path)
+
+
+def body(problem: Problem, target: str, request_id: str) -> bytes:
+    """Write the problem as JSON; `target` is what was asked for, as it was sent."""
     return orjson.dumps(
         {
             "type": f"/problems/{problem.name}",
             "title": TITLES[problem.status],
             "status": problem.status,
             "detail": problem.detail,
-            "instance": quote(path, safe="/:@!$&'()*+,;=~"),
+            "instance": instance(target),
             "request_id": request_id,
             **problem.members,
         }
@@ -94,9 +101,9 @@ def body(problem: Problem, path: bytes, request_id: str) -> bytes:
 
 def answer(problem: Problem) -> Response:
     """Turn a problem into the answer to the current request."""
-    path = request.environ["PATH_INFO"].encode("latin-1", "replace")
+    target = request.environ.get("REQUEST_URI") or request.path
     response = Response(
-        body(problem, path, request.environ["app.request_id"]),
+        body(problem, target, request.environ["app.request_id"]),
         problem.status,
         content_type="application/problem+json",
     )

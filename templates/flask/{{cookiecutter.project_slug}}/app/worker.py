@@ -49,6 +49,11 @@ class Parser(HTTPRequestParser):
             super().parse_header(header_plus)
         except ValueError as error:
             raise ParsingError(str(error)) from error
+        # Two lengths, or no host: somebody between us might read it otherwise (RFC 9112).
+        if self.chunked and "CONTENT_LENGTH" in self.headers:
+            raise ParsingError("Content-Length beside Transfer-Encoding")
+        if self.version == "1.1" and "HOST" not in self.headers:
+            raise ParsingError("Host is missing")
 
 
 class Task(WSGITask):
@@ -68,8 +73,7 @@ class Refusal(ErrorTask):
         is_ours = getattr(self.request.error, "code", 400) == 500
         problem = errors.Problem("internal" if is_ours else "bad-request")
         request_id = ids.new_id()
-        path = getattr(self.request, "path", "/").encode("latin-1", "replace")
-        body = errors.body(problem, path, request_id)
+        body = errors.body(problem, getattr(self.request, "request_uri", "/"), request_id)
         self.status = f"{problem.status} {errors.TITLES[problem.status]}"
         self.response_headers += [
             ("Content-Type", "application/problem+json"),
