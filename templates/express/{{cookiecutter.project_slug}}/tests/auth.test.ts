@@ -1,17 +1,12 @@
 /** Accounts, sessions and guessing. */
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
+import { test } from "node:test";
 import { Users } from "../app/auth/model.ts";
-import { assertInvalid, assertProblem, PASSWORD, start } from "./setup.ts";
+import { assertInvalid, assertProblem, PASSWORD, start, stopClock } from "./setup.ts";
 
 const ADA = "ada@example.com";
 const MINUTE = 60_000;
 const DAY = 24 * 60 * MINUTE;
-
-/** From now on time stands still until the test moves it. */
-function stopClock(t: TestContext): void {
-  t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
-}
 
 test("registering tells nothing about known addresses", async (t) => {
   const anyone = await start(t);

@@ -1,12 +1,7 @@
 /** Rate limits are exact and friendly. */
 import assert from "node:assert/strict";
-import { type TestContext, test } from "node:test";
-import { assertProblem, type Client, start } from "./setup.ts";
-
-/** From now on time stands still until the test moves it. */
-function stopClock(t: TestContext): void {
-  t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
-}
+import { test } from "node:test";
+import { assertProblem, type Client, start, stopClock } from "./setup.ts";
 
 async function statuses(client: Client, count: number): Promise<number[]> {
   const found: number[] = [];

@@ -12,7 +12,7 @@ import { createLog } from "../app/logs.ts";
 import { migrate, openForMigrations } from "../app/migrations.ts";
 import { makeDatabase, removeUsers } from "./database.ts";
 
-export const PASSWORD = "seven green lanterns";
+export const PASSWORD = "quiet green lanterns";
 
 const database = await makeDatabase();
 after(database.remove);
@@ -63,6 +63,13 @@ export async function start(t: TestContext, settings: Settings = {}): Promise<Cl
   await once(server.listen(0, "127.0.0.1"), "listening");
   const { port } = server.address() as AddressInfo;
   return new Client(app, `http://127.0.0.1:${port}`);
+}
+
+/** From now on time stands still until the test moves it. */
+export function stopClock(t: TestContext): void {
+  const steady = performance.now();
+  t.mock.method(performance, "now", () => steady);
+  t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
 }
 
 /** One who asks: each request carries the same headers. */
@@ -122,7 +129,8 @@ export class Client {
 
   /** Someone with an account, logged in. */
   async person(email = "ada@example.com", role: Role = "user"): Promise<Client> {
-    await this.register(email);
+    const { status, text } = await this.register(email);
+    assert.equal(status, 202, text);
     const where = { email_normalized: email };
     await this.app.db.run((manager) => manager.update(Users, where, { role }));
     const { body } = await this.login(email);
