@@ -14,14 +14,15 @@ export function checkLength(request: Request): void {
   }
 }
 
-/** The media type, when its charset is UTF-8 or not said. */
+/** An accepted media type, in UTF-8 and not compressed. */
 export function checkMediaType(request: Request, accepted: readonly string[]): void {
   const [type = "", ...parameters] = (request.headers["content-type"] ?? "").split(";");
   const isKnown = accepted.includes(type.trim().toLowerCase());
   const isUtf8 = parameters
     .map((parameter) => parameter.trim().toLowerCase().replaceAll('"', ""))
     .every((parameter) => !parameter.startsWith("charset=") || parameter === "charset=utf-8");
-  if (!isKnown || !isUtf8) {
+  const encoding = request.headers["content-encoding"] ?? "identity";
+  if (!isKnown || !isUtf8 || encoding.toLowerCase() !== "identity") {
     throw new Problem("unsupported-media-type");
   }
 }

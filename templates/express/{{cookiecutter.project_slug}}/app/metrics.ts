@@ -6,6 +6,7 @@ import { Problem } from "./errors.ts";
 import type { App } from "./index.ts";
 import { locals } from "./locals.ts";
 
+const START = "process_start_time_seconds";
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
 
 /** The numbers of one process. */
@@ -34,10 +35,17 @@ export class Metrics {
   constructor(pool: () => { used: number; idle: number }) {
     collectDefaultMetrics({ register: this.registry });
     for (const { name } of this.registry.getMetricsAsArray()) {
-      if (name.startsWith("nodejs_")) {
+      if (name.startsWith("nodejs_") || name === START) {
         this.registry.removeSingleMetric(name);
       }
     }
+    // The library's own is left out when the workers are summed.
+    new Gauge({
+      name: START,
+      help: "Start of the oldest process, in seconds since 1970.",
+      registers: this.#registers,
+      aggregator: "min",
+    }).set(performance.timeOrigin / 1000);
     new Gauge({
       name: "db_pool_connections",
       help: "Database connections held by the pool.",
