@@ -156,8 +156,8 @@ def test_manifests_of_each_database_add_up() -> None:
         json.loads(text(EXPRESS, f"package.{database}.json"))
         for database in EXPRESS.settings["database"]
     ]
-    for section in ("dependencies", "devDependencies"):
-        union: dict[str, str] = {}
+    for section in ("dependencies", "devDependencies", "overrides"):
+        union: dict[str, object] = {}
         for part in parts:
             union |= part.get(section, {})
         assert whole.pop(section, {}) == union, section
