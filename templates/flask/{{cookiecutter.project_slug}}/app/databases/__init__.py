@@ -18,6 +18,7 @@ from app.databases.postgresql import PostgreSQL
 from app.databases.sqlite import SQLite
 
 # scaffold: endif
+Column = TypeEngine[Any]
 
 
 class Database(Protocol):
@@ -28,8 +29,8 @@ class Database(Protocol):
     default_url: str
     form: str
     begin: str
-    id_type: TypeEngine[Any]
-    time_type: TypeEngine[Any]
+    id_type: Column
+    time_type: Column
     table_options: Mapping[str, str]
 
     def check(self, url: str) -> None:

@@ -1,3 +1,5 @@
+"""Notes: the sample resource."""
+
 from flask import Flask
 
 from app.notes import routes

@@ -1,3 +1,5 @@
+"""People: oneself, and everyone for admins."""
+
 from flask import Flask
 
 from app.users import routes
