@@ -84,7 +84,7 @@ def schema(database: Database, kind: str, url: str) -> dict[str, list[tuple[Any,
             (
                 tuple(plain(value) for value in row)
                 for row in database.sql(url, question)
-                if row[0] not in BOOKKEEPING
+                if row[0] not in BOOKKEEPING and not row[0].startswith("sqlite_")
             ),
             key=repr,
         )
@@ -94,6 +94,7 @@ def schema(database: Database, kind: str, url: str) -> dict[str, list[tuple[Any,
 
 def plain(value: Any) -> Any:
     """One spelling for what a catalogue quotes and spaces in many ways."""
-    if isinstance(value, str):
-        return re.sub(r"[\s`]+", " ", value).strip().lower()
-    return value
+    if not isinstance(value, str):
+        return value
+    text = re.sub(r"[\s`]+", " ", value).strip().lower()
+    return {"'1'": "1", "'0'": "0", "false": "0"}.get(text, text)

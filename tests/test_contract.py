@@ -81,10 +81,14 @@ def target(request: pytest.FixtureRequest, database: Callable[[str], Database]) 
 
 @pytest.mark.parametrize("check", checks().values(), ids=checks())
 def test_promise(target: Target, check: Check) -> None:
+    broken = ""
     try:
         check.run(target)
-    except Broken as broken:
-        pytest.fail(f"C{check.chapter} {check.promise} ({check.source})\n{broken}", pytrace=False)
+    except Broken as error:
+        broken = str(error)
+    if broken:
+        source = f" ({check.source})" if check.source else ""
+        pytest.fail(f"C{check.chapter} {check.promise}{source}\n{broken}", pytrace=False)
 
 
 def test_every_answer_fits_the_document(target: Target) -> None:

@@ -16,6 +16,7 @@ from services import Sqlite, private_directory
 from scaffold.contract.checks import checks
 from scaffold.contract.client import Broken
 from scaffold.project import Project
+from scaffold.server import NotReady
 from scaffold.stacks import stacks
 from scaffold.variants import variant
 
@@ -92,7 +93,7 @@ def test_mutant_is_killed(healthy: Project, mutant: Mutant) -> None:
         for name in mutant.killers:
             try:
                 checks()[name].run(target)
-            except Broken:
+            except (Broken, NotReady):
                 return
         survived = ", ".join(mutant.killers)
         pytest.fail(f"{mutant.stack}: {mutant.name} survived {survived}", pytrace=False)
