@@ -43,31 +43,38 @@ export function openApi(operations: readonly Operation[]): Json {
 }
 
 function schemas(): Json {
-  const all = z.toJSONSchema(shapes, {
-    io: "input",
-    uri: (id) => `${COMPONENTS}/schemas/${id}`,
-    override: ({ jsonSchema }) => tidy(jsonSchema as Json),
-  }).schemas;
+  const uri = (id: string) => `${COMPONENTS}/schemas/${id}`;
+  const all = z.toJSONSchema(shapes, { io: "input", uri }).schemas;
   return Object.fromEntries(
-    Object.entries(all).map(([name, { $schema, $id, ...schema }]) => [name, schema]),
+    Object.entries(all).map(([name, { $schema, $id, ...schema }]) => [name, tidy(schema)]),
   );
 }
 
-function tidy(schema: Json): void {
-  delete schema.propertyNames;
-  if (Array.isArray(schema.type)) {
-    schema.anyOf = schema.type.map((type) => ({ type }));
-    delete schema.type;
+/** The library's dialect in the words of the document, all the way down. */
+function tidy(value: unknown): unknown {
+  if (Array.isArray(value)) {
+    return value.map(tidy);
   }
-  const more = schema.additionalProperties;
-  if (more && Object.keys(more).length === 0) {
-    schema.additionalProperties = true;
+  if (typeof value !== "object" || value === null) {
+    return value;
   }
+  const { propertyNames, fallback, type, additionalProperties: more, ...rest } = value as Json;
+  return {
+    ...Object.fromEntries(Object.entries(rest).map(([key, inner]) => [key, tidy(inner)])),
+    ...(fallback === undefined ? {} : { default: fallback }),
+    ...(Array.isArray(type) ? { anyOf: type.map((each) => ({ type: each })) } : {}),
+    ...(type === undefined || Array.isArray(type) ? {} : { type: tidy(type) }),
+    ...(more === undefined ? {} : { additionalProperties: isAnything(more) || tidy(more) }),
+  };
+}
+
+function isAnything(schema: unknown): boolean {
+  return typeof schema === "object" && schema !== null && Object.keys(schema).length === 0;
 }
 
 function inline(schema: z.ZodType): Json {
   const { $schema, ...rest } = z.toJSONSchema(schema, { io: "input" });
-  return rest as Json;
+  return tidy(rest) as Json;
 }
 
 function refTo(schema: z.ZodType): Json {

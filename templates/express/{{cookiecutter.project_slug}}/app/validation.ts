@@ -79,7 +79,7 @@ export function integerText(least: number, most: number, fallback: number) {
     })
     .transform(Number)
     .default(fallback)
-    .meta({ type: "integer", minimum: least, maximum: most, default: fallback });
+    .meta({ type: "integer", minimum: least, maximum: most, fallback });
 }
 
 function wrongInteger(value: string, least: number, most: number): string | undefined {
