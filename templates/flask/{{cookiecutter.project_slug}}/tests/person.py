@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from threading import Barrier
 from typing import Any
 
 from flask import Flask
@@ -106,6 +107,12 @@ def assert_invalid(answer: Answer, expected: dict[str, str]) -> None:
 
 def at_once(count: int, call: Callable[[], Answer]) -> Counter[int]:
     """Send the same request `count` times in parallel, and count the statuses."""
+    together = Barrier(count)
+
+    def send() -> Answer:
+        together.wait()
+        return call()
+
     with ThreadPoolExecutor(count) as threads:
-        futures = [threads.submit(call) for _ in range(count)]
+        futures = [threads.submit(send) for _ in range(count)]
         return Counter(future.result().status for future in futures)
