@@ -21,9 +21,10 @@ from prometheus_client import multiprocess
 
 from app import db, logs
 from app.config import Config, ConfigError, load
-from app.worker import Worker
+from app.worker import Worker, prepare
 
 HERE = Path(__file__).parent
+SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
 
 
 class Supervisor:
@@ -38,7 +39,7 @@ class Supervisor:
         self.waker.settimeout(0)
 
     def run(self) -> int:
-        for heard in (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD):
+        for heard in SIGNALS:
             signal.signal(heard, lambda *_: None)
         signal.set_wakeup_fd(self.waker.fileno(), warn_on_full_buffer=False)
         for _ in range(self.config.web_concurrency):
@@ -67,14 +68,18 @@ class Supervisor:
 
     def _start(self) -> None:
         sys.stdout.flush()
+        # A signal must meet either our handlers or the worker's, never none.
+        signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
         if pid:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             self.workers[pid] = time.monotonic()
             return
         status = 1
         try:
             signal.set_wakeup_fd(-1)
-            signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+            prepare()
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
             Worker(self.config, self.listener).run()
             status = 0
         except Exception:

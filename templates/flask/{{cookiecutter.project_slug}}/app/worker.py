@@ -130,6 +130,14 @@ class Channel(HTTPChannel):
         return False if self.lingers_until else super().received(data)
 
 
+def prepare() -> None:
+    """Hear the signal to stop from the first moment on."""
+    signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+    # From a terminal it reaches all processes; the supervisor passes it on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, lambda *_: health.stopping.set())
+
+
 class Worker:
     """One process that answers requests."""
 
@@ -155,7 +163,6 @@ class Worker:
         self.server.maintenance = self._cut_slow
 
     def run(self) -> None:
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, self._stop)
         while not health.stopping.is_set():
             self._turn()
