@@ -18,8 +18,6 @@ export interface Database {
   /** How DATABASE_URL is written, and what it is when nothing is said. */
   form: string;
   defaultUrl: string;
-  /** A database for tests, when the environment names none. */
-  testUrl(directory: string): string;
   accepts(url: URL): boolean;
   /** Where the database is, without its password. */
   place(url: URL): string;
@@ -54,19 +52,9 @@ databases.set("postgresql", postgresql);
 databases.set("mysql", mysql);
 // scaffold: endif
 
-function first(): Database {
-  for (const database of databases.values()) {
-    return database;
-  }
-  throw new Error("this app speaks no database");
-}
-
 export function defaultUrl(): string {
-  return first().defaultUrl;
-}
-
-export function testUrl(directory: string): string {
-  return first().testUrl(directory);
+  const [first] = databases.values();
+  return first?.defaultUrl ?? "";
 }
 
 export function databaseOf(source: DataSource): Database {

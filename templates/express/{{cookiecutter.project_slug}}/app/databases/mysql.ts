@@ -24,7 +24,6 @@ export const mysql: Database = {
   type: "mysql",
   form: "mysql://USER:PASSWORD@HOST:PORT/NAME",
   defaultUrl: "mysql://app:app@127.0.0.1:3306/app",
-  testUrl: () => "mysql://app:app@127.0.0.1:3306/app_test",
   accepts: (url) => url.hostname !== "" && url.pathname.length > 1,
   place: (url) => url.host,
   options: (url, poolSize) => ({

@@ -13,7 +13,6 @@ export const postgresql: Database = {
   type: "postgres",
   form: "postgresql://USER:PASSWORD@HOST:PORT/NAME",
   defaultUrl: "postgresql://app:app@127.0.0.1:5432/app",
-  testUrl: () => "postgresql://app:app@127.0.0.1:5432/app_test",
   accepts: (url) =>
     (url.hostname !== "" || url.searchParams.has("host")) && url.pathname.length > 1,
   place: (url) => url.host || (url.searchParams.get("host") ?? ""),

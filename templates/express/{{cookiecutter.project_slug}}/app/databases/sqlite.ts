@@ -33,7 +33,6 @@ export const sqlite: Database = {
   type: "better-sqlite3",
   form: "sqlite:///PATH",
   defaultUrl: "sqlite:///data/app.db",
-  testUrl: (directory) => `sqlite:///${directory}/test.db`,
   accepts: (url) => url.host === "" && url.pathname.length > 1,
   place: (url) => pathOf(url),
   options: (url) => ({
