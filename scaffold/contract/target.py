@@ -79,13 +79,13 @@ class Target:
     def anonymous(self) -> Client:
         return self.client()
 
-    def account(self, name: str = "Ada") -> dict[str, str]:
+    def account(self, name: str = "Ada Lovelace") -> dict[str, str]:
         """Register a fresh account and return what was sent."""
         body = {"email": fresh_email(), "password": fresh_password(), "name": name}
         self.anonymous.post(f"{API}/auth/register", body).expect(202)
         return body
 
-    def person(self, name: str = "Ada") -> Person:
+    def person(self, name: str = "Ada Lovelace") -> Person:
         body = self.account(name)
         return self.enter(body["email"], body["password"])
 
@@ -116,7 +116,8 @@ def fresh_email() -> str:
 
 
 def fresh_password() -> str:
-    return f"{secrets.token_hex(8)} {secrets.token_hex(4)}"
+    """Digits alone: no name or address is in them by chance."""
+    return f"{secrets.randbelow(10**24):024}"
 
 
 def together(calls: Sequence[Callable[[], T]]) -> list[T]:

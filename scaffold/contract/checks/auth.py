@@ -30,7 +30,7 @@ BAD_EMAILS = (
 
 
 def body(**changed: object) -> dict[str, object]:
-    return {"email": fresh_email(), "password": fresh_password(), "name": "Ada", **changed}
+    return {"email": fresh_email(), "password": fresh_password(), "name": "Ada Lovelace", **changed}
 
 
 def wrong(answer: Answer) -> tuple[object, ...]:
