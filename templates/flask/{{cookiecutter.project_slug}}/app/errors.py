@@ -113,13 +113,20 @@ def answer(problem: Problem) -> Response:
     return response
 
 
+def empty(headers: Mapping[str, str]) -> Response:
+    """Answer 204: no body, and so no type of one."""
+    response = Response(status=204, headers=dict(headers))
+    del response.headers["Content-Type"]
+    return response
+
+
 def init_app(app: Flask) -> None:
     @app.errorhandler(Exception)
     def _handle(error: Exception) -> Response:
         if isinstance(error, Problem):
             return answer(error)
         if isinstance(error, MethodNotAllowed) and request.method == "OPTIONS":
-            return Response(status=204, headers={"Allow": _allow(error)})
+            return empty({"Allow": _allow(error)})
         if isinstance(error, HTTPException):
             return answer(_translate(error))
         if db.is_unavailable(error):

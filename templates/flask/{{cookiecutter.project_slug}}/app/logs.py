@@ -22,7 +22,7 @@ access = logging.getLogger("app.access")
 events = logging.getLogger("app.events")
 
 _GOOD_ID = re.compile(r"[A-Za-z0-9._-]{8,64}")
-_TRACE = re.compile(r"[0-9a-f]{2}-([0-9a-f]{32})-[0-9a-f]{16}-[0-9a-f]{2}")
+_TRACE = re.compile(r"(?!ff)[0-9a-f]{2}-(?!0{32})([0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}")
 PROBES = {"/healthz", "/readyz"}
 
 

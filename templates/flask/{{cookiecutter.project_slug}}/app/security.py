@@ -6,7 +6,7 @@ from typing import Any
 
 from flask import Flask, Response, request
 
-from app import config
+from app import config, errors
 from app.config import Config
 from app.errors import TITLES, Problem
 
@@ -63,7 +63,7 @@ def check_origin() -> None:
         is_ours = site in {"same-origin", "none"}
     else:
         settings = config.current()
-        origin = request.headers.get("Origin", "").lower()
+        origin = request.headers.get("Origin", "")
         is_ours = origin == settings.public_url or origin in settings.cors_origins
     if not is_ours:
         raise Problem("csrf")
@@ -96,7 +96,7 @@ def _line(line: str) -> str:
 
 def _cors(environ: dict[str, Any], settings: Config) -> list[tuple[str, str]]:
     origin = environ.get("HTTP_ORIGIN", "")
-    if origin.lower() not in settings.cors_origins:
+    if origin not in settings.cors_origins:
         return [("Vary", "Origin")]
     return [
         ("Vary", "Origin"),
@@ -109,7 +109,7 @@ def _cors(environ: dict[str, Any], settings: Config) -> list[tuple[str, str]]:
 def _preflight() -> Response | None:
     """Answer the question a browser asks before it lets another origin call us."""
     asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
-    origin = request.headers.get("Origin", "").lower()
+    origin = request.headers.get("Origin", "")
     if asks and origin in config.current().cors_origins:
-        return Response(status=204, headers=PREFLIGHT)
+        return errors.empty(PREFLIGHT)
     return None

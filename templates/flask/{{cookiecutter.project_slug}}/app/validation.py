@@ -64,7 +64,7 @@ def query(model: type[Model], text: str) -> Model:
             wrong.append((at, BAD_TEXT))
         known = model.model_fields.get(name)
         is_number = known is not None and known.annotation is int
-        found[name] = int(value) if is_number and re.fullmatch("-?[0-9]{1,15}", value) else value
+        found[name] = _number(value) if is_number else value
     if wrong:
         raise _problem(wrong)
     return _validate(model, found, "#/query")
@@ -91,6 +91,13 @@ def _pairs(text: str) -> list[tuple[str, str]]:
         ]
     except UnicodeError:
         raise Problem("bad-request") from None
+
+
+def _number(text: str) -> int | str:
+    """Read a whole number; one too long to be meant counts as the largest of its sign."""
+    if not re.fullmatch("-?[0-9]+", text):
+        return text
+    return int(text if len(text) < 20 else text[:20])
 
 
 def _decode(text: str) -> str:

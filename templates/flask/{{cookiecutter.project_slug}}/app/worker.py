@@ -57,6 +57,13 @@ class Parser(HTTPRequestParser):
 
 
 class Task(WSGITask):
+    def get_environment(self) -> dict[str, Any]:
+        environ: dict[str, Any] = super().get_environment()
+        if self.request.path.startswith("//"):
+            # Everyone below would read it as one slash; nothing of ours begins so.
+            environ["PATH_INFO"] = f"/.{self.request.path}"
+        return environ
+
     def build_response_header(self) -> bytes:
         if health.stopping.is_set() or self.request.is_oversize:
             self.set_close_on_finish()
