@@ -81,6 +81,10 @@ class Booted:
         return bool(self.env["VALKEY_URL"])
 
     @property
+    def database_url(self) -> str:
+        return self.env["DATABASE_URL"]
+
+    @property
     def dead_database(self) -> str:
         return self.database.dead
 

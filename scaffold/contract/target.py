@@ -26,6 +26,7 @@ class Operator(Protocol):
     public_url: str
     # Whether the app shares its limits through a Valkey.
     valkey: bool
+    database_url: str
     # A DATABASE_URL of the app's own kind where nothing answers.
     dead_database: str
 

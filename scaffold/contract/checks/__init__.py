@@ -33,6 +33,7 @@ MODULES = (
     "data",
     "logs",
     "life",
+    "outages",
 )
 
 

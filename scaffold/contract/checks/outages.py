@@ -1,0 +1,79 @@
+"""Chapters 2, 6, 7 and 10: what happens while a part we need is away."""
+
+from __future__ import annotations
+
+import time
+from urllib.parse import urlsplit
+
+from scaffold.contract.checks import check, equal, true
+from scaffold.contract.client import Answer, Client
+from scaffold.contract.relay import Relay
+from scaffold.contract.target import API, Target
+from scaffold.server import Server, free_port
+
+ALIVE = "/healthz"
+
+
+def alive(server: Server) -> Client:
+    """A client of a server that runs, ready or not."""
+    client = Client(server.base)
+
+    def answers() -> bool:
+        try:
+            return client.get(ALIVE).status == 200
+        except OSError:
+            return False
+
+    server.until(answers, 20)
+    return client
+
+
+def unavailable(answer: Answer, away: str) -> None:
+    detail = answer.problem("unavailable")["detail"]
+    equal(detail, f"{away} is away", answer)
+    true(int(answer.header("Retry-After") or 0) > 0, f"{answer}: no Retry-After")
+
+
+@check(7, "Without its Valkey the app limits alone, answers no 5xx and says so", "ASVS 16.5.2")
+def valkey_away(app: Target) -> None:
+    place = f"redis://127.0.0.1:{free_port()}/0"
+    settings = {"VALKEY_URL": place, "RATE_LIMIT": "4/hour", "WEB_CONCURRENCY": "1"}
+    with app.operator.start(**settings) as server:
+        client = alive(server)
+        begin = time.monotonic()
+        statuses = [client.get("/nope").status for _ in range(6)]
+        true(time.monotonic() - begin < 3, "it waits for Valkey at each request")
+        equal(statuses, [404] * 4 + [429] * 2, "statuses")
+        answer = client.get("/readyz")
+        unavailable(answer, "valkey")
+        equal(answer.json()["checks"], {"database": "ok", "valkey": "failed"}, answer)
+        warnings = [line for line in server.log.read_text().splitlines() if '"warning"' in line]
+        said = [line for line in warnings if "valkey" in line.lower() and "limit" in line]
+        equal(len(said), 1, f"warnings about limits: {said}")
+
+
+@check(10, "The database may go away and come back without a restart", "ASVS 16.5.2")
+def database_returns(app: Target) -> None:
+    place = urlsplit(app.operator.database_url)
+    if not place.hostname or not place.port:
+        # A file cannot be unplugged.
+        return
+    person = app.person()
+    with Relay((place.hostname, place.port)) as relay:
+        url = place._replace(netloc=place.netloc.replace(f":{place.port}", f":{relay.port}"))
+        with app.operator.start(DATABASE_URL=url.geturl()) as server:
+            server.ready()
+            client = Client(server.base, person.client.token)
+            client.get(f"{API}/notes").expect(200)
+            relay.cut()
+            begin = time.monotonic()
+            unavailable(client.get("/readyz"), "database")
+            true(time.monotonic() - begin < 4, "readyz is not bounded")
+            answer = client.get(f"{API}/notes")
+            answer.problem("unavailable")
+            true(int(answer.header("Retry-After") or 0) > 0, f"{answer}: no Retry-After")
+            client.get(ALIVE).expect(200)
+            relay.mend()
+            server.ready(10)
+            client.get(f"{API}/notes").expect(200)
+            client.post(f"{API}/notes", {"title": "after"}).expect(201)
