@@ -6,6 +6,12 @@ import { Problem } from "./errors.ts";
 import type { App } from "./index.ts";
 import { locals } from "./locals.ts";
 
+// Of the library's own, those that mean the same whatever the language.
+const PROCESS = new Set([
+  "process_cpu_seconds_total",
+  "process_open_fds",
+  "process_resident_memory_bytes",
+]);
 const START = "process_start_time_seconds";
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
 
@@ -35,7 +41,7 @@ export class Metrics {
   constructor(pool: () => { used: number; idle: number }) {
     collectDefaultMetrics({ register: this.registry });
     for (const { name } of this.registry.getMetricsAsArray()) {
-      if (name.startsWith("nodejs_") || name === START) {
+      if (!PROCESS.has(name)) {
         this.registry.removeSingleMetric(name);
       }
     }
