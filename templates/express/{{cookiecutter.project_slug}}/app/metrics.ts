@@ -7,11 +7,7 @@ import type { App } from "./index.ts";
 import { locals } from "./locals.ts";
 
 // Of the library's own, those that mean the same whatever the language.
-const PROCESS = new Set([
-  "process_cpu_seconds_total",
-  "process_open_fds",
-  "process_resident_memory_bytes",
-]);
+const PROCESS = ["process_cpu_seconds_total", "process_open_fds", "process_resident_memory_bytes"];
 const START = "process_start_time_seconds";
 const METHODS = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE"]);
 
@@ -39,10 +35,12 @@ export class Metrics {
   });
 
   constructor(pool: () => { used: number; idle: number }) {
-    collectDefaultMetrics({ register: this.registry });
-    for (const { name } of this.registry.getMetricsAsArray()) {
-      if (!PROCESS.has(name)) {
-        this.registry.removeSingleMetric(name);
+    const library = new Registry();
+    collectDefaultMetrics({ register: library });
+    for (const name of PROCESS) {
+      const metric = library.getSingleMetric(name);
+      if (metric) {
+        this.registry.registerMetric(metric);
       }
     }
     // The library's own is left out when the workers are summed.

@@ -57,11 +57,22 @@ function sendPage(response: Response, body: string): void {
 
 function explain(name: ProblemName): string {
   const [status, detail] = PROBLEMS[name];
-  const title = `${status} ${titleOf(name)}`;
   return `<!doctype html>
 <html lang="en">
-<head><meta charset="utf-8"><title>${name}</title><link rel="stylesheet" href="/static/docs.css"></head>
-<body><main><h1>${name}</h1><p>${title}</p><p>${detail}</p></main></body>
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${name}</title>
+<link rel="stylesheet" href="/static/docs.css">
+</head>
+<body>
+<main>
+<h1>${name}</h1>
+<p>${detail}</p>
+<p>Status: ${status} ${titleOf(name)}</p>
+<p><a href="/docs">API reference</a></p>
+</main>
+</body>
 </html>
 `;
 }
