@@ -5,7 +5,7 @@ import { showUser } from "../users/service.ts";
 import type { Session as StoredSession } from "./model.ts";
 import { Accepted, Login, LoginResult, Register, SessionList } from "./schema.ts";
 import { authenticate, endOtherSessions, endSession, logOut, register } from "./service.ts";
-import { begin, cookie, list } from "./sessions.ts";
+import { begin, clearing, cookie, list } from "./sessions.ts";
 
 const PREFIX = "/api/v1/auth";
 
@@ -67,9 +67,9 @@ function initSessions(app: App): void {
       summary: "End this session",
       status: 204,
     },
-    async ({ user, session }) => {
+    async ({ user, session, response }) => {
       await logOut(app, user, session);
-      return { headers: { "Set-Cookie": cookie(app, null) } };
+      return { headers: clearing(app, response) };
     },
   );
   app.route(

@@ -134,6 +134,11 @@ function cookieName(app: App): string {
   return app.isHttps ? "__Host-session" : "session";
 }
 
+/** Takes the cookie back from a browser that came with one. */
+export function clearing(app: App, response: Response): Record<string, string> {
+  return locals(response).visitor?.isCookie ? { "Set-Cookie": cookie(app, null) } : {};
+}
+
 /** The Set-Cookie that hands over a token, or takes it back when there is none. */
 export function cookie(app: App, token: string | null): string {
   const age = token === null ? 0 : app.config.sessionMaxDays * 86_400;

@@ -1,5 +1,5 @@
 /** HTTP for people: oneself, and everyone for admins. */
-import { cookie } from "../auth/sessions.ts";
+import { clearing } from "../auth/sessions.ts";
 import { paginate, readCursor } from "../cursors.ts";
 import type { App } from "../index.ts";
 import {
@@ -46,9 +46,9 @@ function initMe(app: App): void {
       status: 204,
       body: PasswordConfirmation,
     },
-    async ({ user, body }) => {
+    async ({ user, body, response }) => {
       await removeAccount(app, user, body.password);
-      return { headers: { "Set-Cookie": cookie(app, null) } };
+      return { headers: clearing(app, response) };
     },
   );
 }
