@@ -6,12 +6,14 @@ from typing import Any
 
 from sqlalchemy import delete, func, select, update
 from sqlalchemy.engine import CursorResult
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app import cursors, db, ids
 from app.errors import Problem
 from app.notes.model import Note, NoteTag
 from app.notes.schema import NoteCreate, NoteQuery, NoteUpdate, show
+from app.validation import invalid
 
 Precondition = Callable[[int], bool]
 Versioned = tuple[dict[str, Any], int]
@@ -66,7 +68,7 @@ def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) 
     if "body" in given:
         given["body"] = given["body"] or ""
     with db.writing() as work:
-        note = _find(work, user_id, note_id)
+        note = _find(work, user_id, note_id, to_change=True)
         if not holds(note.version):
             raise Problem("precondition-failed")
         same = update(Note).where(Note.id == note_id, Note.version == note.version)
@@ -86,7 +88,7 @@ def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) 
 
 def remove(user_id: str, note_id: str, holds: Precondition) -> None:
     with db.writing() as work:
-        note = _find(work, user_id, note_id)
+        note = _find(work, user_id, note_id, to_change=True)
         if not holds(note.version):
             raise Problem("precondition-failed")
         same = delete(Note).where(Note.id == note_id, Note.version == note.version)
@@ -98,8 +100,9 @@ def _expect_one(result: Any) -> None:
         raise Problem("precondition-failed")
 
 
-def _find(work: Session, user_id: str, note_id: str) -> Note:
-    note = work.scalars(select(Note).where(Note.id == note_id, Note.user_id == user_id)).first()
+def _find(work: Session, user_id: str, note_id: str, *, to_change: bool = False) -> Note:
+    found = select(Note).where(Note.id == note_id, Note.user_id == user_id)
+    note = work.scalars(found.with_for_update() if to_change else found).first()
     if note is None:
         raise Problem("not-found")
     return note
@@ -118,4 +121,10 @@ def _store_tags(work: Session, note_id: str, tags: list[str]) -> None:
     work.add_all(
         NoteTag(note_id=note_id, position=position, tag=tag) for position, tag in enumerate(tags)
     )
-    work.flush()
+    try:
+        work.flush()
+    except DBAPIError as error:
+        if db.is_unique_violation(error):
+            # Some databases take tags for equal that differ in spaces at their ends.
+            raise invalid("#/tags", "must not repeat") from error
+        raise
