@@ -137,10 +137,11 @@ class Server(Process):
 
     def ready(self, timeout: float = 30) -> Self:
         """Wait until /readyz answers 200."""
-        self.until(lambda: self._status("/readyz") == 200, timeout)
+        self.until(lambda: self.status("/readyz") == 200, timeout)
         return self
 
-    def _status(self, path: str) -> int | None:
+    def status(self, path: str) -> int | None:
+        """What the server answers, or None when nobody does."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=5)
         try:
             connection.request("GET", path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
@@ -35,6 +36,9 @@ MODULES = (
     "life",
     "outages",
 )
+
+
+PATIENCE = 3.0
 
 
 @dataclass(frozen=True)
@@ -77,6 +81,14 @@ def checks() -> dict[str, Check]:
 def equal(actual: Any, expected: Any, what: object) -> None:
     if actual != expected:
         raise Broken(f"{what}: expected {expected!r}, got {actual!r}")
+
+
+def eventually(look: Callable[[], Any], expected: Any, what: object) -> None:
+    """Wait a moment for what is written after the answer was sent, perhaps by another process."""
+    end = time.monotonic() + PATIENCE
+    while (actual := look()) != expected and time.monotonic() < end:
+        time.sleep(0.05)
+    equal(actual, expected, what)
 
 
 def true(condition: object, what: object) -> None:

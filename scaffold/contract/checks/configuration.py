@@ -6,6 +6,7 @@ import secrets
 from pathlib import Path
 
 from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks.life import given_up
 from scaffold.contract.target import API, Target
 
 BAD = {
@@ -31,7 +32,7 @@ def refusal(app: Target, **settings: str) -> str:
     """Start with bad settings; return what the app says when it gives up."""
     server = app.operator.start(**settings)
     try:
-        equal(server.wait(20), 78, f"exit status with {settings}")
+        equal(given_up(server), 78, f"exit status with {settings}")
     finally:
         server.kill()
     text = server.errors.read_text(encoding="utf-8")
