@@ -4,7 +4,7 @@ import { readFileSync } from "node:fs";
 import { createClient } from "@redis/client";
 import type { Log } from "./logs.ts";
 
-const TIMEOUT = 200;
+const TIMEOUT = 500;
 const MOST_KEYS = 10_000;
 const LIMIT = readFileSync(new URL("data/limit.lua", import.meta.url), "utf8");
 const GUESS = readFileSync(new URL("data/guess.lua", import.meta.url), "utf8");
@@ -74,6 +74,7 @@ export class SharedStore implements Store {
   readonly #log: Log;
   readonly #client;
   #warned = Number.NEGATIVE_INFINITY;
+  readonly #connected: Promise<unknown>;
   #retryAt = 0;
 
   constructor(url: string, log: Log) {
@@ -84,7 +85,12 @@ export class SharedStore implements Store {
       socket: { connectTimeout: TIMEOUT, reconnectStrategy: () => 1000 },
     });
     this.#client.on("error", () => this.#warn());
-    this.#client.connect().catch(() => this.#warn());
+    this.#connected = this.#client.connect().catch(() => this.#warn());
+  }
+
+  /** Settles once Valkey answers, or when it has had its time: an app starts without it too. */
+  async connected(): Promise<void> {
+    await bounded(this.#connected, TIMEOUT).catch(() => undefined);
   }
 
   limit(key: string, cost: number, quota: number): Promise<Allowance> {

@@ -22,6 +22,7 @@ export async function work(config: Config): Promise<void> {
   const log = createLog(config);
   const db = await connect(config, log);
   const app = createApp(config, db, log);
+  await app.shared?.connected();
   app.readMetrics = shareMetrics(app);
   const server = serve(app);
   server.once("error", (error) => {

@@ -88,7 +88,7 @@ class Valkey:
 
     def __init__(self, url: str) -> None:
         self.client = redis.Redis.from_url(
-            url, socket_timeout=0.2, socket_connect_timeout=0.2, retry=None, protocol=2
+            url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None, protocol=2
         )
         self._take = self.client.register_script((_DATA / "limit.lua").read_text("utf-8"))
         self._attempt = self.client.register_script((_DATA / "guess.lua").read_text("utf-8"))

@@ -9,7 +9,6 @@ from app import api
 from app.api import UNSET, Moment, Uuid
 from app.cursors import PageQuery
 from app.ids import format_time
-from app.notes import model
 from app.validation import unique
 
 Title = Annotated[str, Field(min_length=1, max_length=200)]
@@ -54,7 +53,8 @@ class NoteQuery(PageQuery):
     tag: Tag = UNSET
 
 
-def show(note: model.Note, tags: list[str]) -> dict[str, Any]:
+def show(note: Any, tags: list[str]) -> dict[str, Any]:
+    """Write a note, or a row with the same columns, as the API shows it."""
     return {
         "id": note.id,
         "title": note.title,

@@ -2,14 +2,16 @@
 
 from collections import defaultdict
 from collections.abc import Callable
+from functools import cache
 from typing import Any
 
-from sqlalchemy import delete, func, select, update
+from sqlalchemy import Integer, Select, bindparam, delete, func, select, update
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from app import cursors, db, ids
+from app.columns import Id
 from app.errors import Problem
 from app.notes.model import Note, NoteTag
 from app.notes.schema import NoteCreate, NoteQuery, NoteUpdate, show
@@ -17,6 +19,11 @@ from app.validation import invalid
 
 Precondition = Callable[[int], bool]
 Versioned = tuple[dict[str, Any], int]
+_TAGS = (
+    select(NoteTag.note_id, NoteTag.tag)
+    .where(NoteTag.note_id.in_(bindparam("note_ids", expanding=True)))
+    .order_by(NoteTag.note_id, NoteTag.position)
+)
 
 
 def create(user_id: str, wanted: NoteCreate) -> Versioned:
@@ -39,20 +46,29 @@ def create(user_id: str, wanted: NoteCreate) -> Versioned:
 
 def listed(user_id: str, query: NoteQuery) -> list[dict[str, Any]]:
     """Return one more note than asked when there are more, newest first."""
-    found = select(Note).where(Note.user_id == user_id).order_by(Note.id.desc())
     after = cursors.read(query.cursor, user_id)
-    if after:
-        found = found.where(Note.id < after)
-    if query.q:
-        pattern = func.lower(cursors.like(query.q))
-        found = found.where(func.lower(Note.title).like(pattern, escape="!"))
-    if query.tag:
-        tagged = select(NoteTag.note_id).where(NoteTag.tag == query.tag, NoteTag.note_id == Note.id)
-        found = found.where(tagged.exists())
+    values = {"user_id": user_id, "most": query.limit + 1, "after": after, "tag": query.tag}
+    values["pattern"] = cursors.like(query.q) if query.q else None
+    given = {name: value for name, value in values.items() if value is not None}
     with db.reading() as work:
-        notes = work.scalars(found.limit(query.limit + 1)).all()
+        notes = work.execute(_listing(frozenset(given)), given).all()
         tags = _tags(work, [note.id for note in notes])
     return [show(note, tags[note.id]) for note in notes]
+
+
+@cache
+def _listing(given: frozenset[str]) -> Select[*tuple[Any, ...]]:
+    """Build the query once for each set of filters: that costs more than sending it."""
+    found = select(*Note.__table__.columns).where(Note.user_id == bindparam("user_id"))
+    if "after" in given:
+        found = found.where(Note.id < bindparam("after", type_=Id))
+    if "pattern" in given:
+        pattern = func.lower(bindparam("pattern"))
+        found = found.where(func.lower(Note.title).like(pattern, escape="!"))
+    if "tag" in given:
+        tagged = select(NoteTag.note_id).where(NoteTag.note_id == Note.id)
+        found = found.where(tagged.where(NoteTag.tag == bindparam("tag")).exists())
+    return found.order_by(Note.id.desc()).limit(bindparam("most", type_=Integer))
 
 
 def read(user_id: str, note_id: str) -> Versioned:
@@ -111,8 +127,7 @@ def _find(work: Session, user_id: str, note_id: str, *, to_change: bool = False)
 def _tags(work: Session, note_ids: list[str]) -> dict[str, list[str]]:
     found: dict[str, list[str]] = defaultdict(list)
     if note_ids:
-        rows = select(NoteTag.note_id, NoteTag.tag).where(NoteTag.note_id.in_(note_ids))
-        for note_id, tag in work.execute(rows.order_by(NoteTag.note_id, NoteTag.position)):
+        for note_id, tag in work.execute(_TAGS, {"note_ids": note_ids}):
             found[note_id].append(tag)
     return found
 
