@@ -1,5 +1,5 @@
 /** The database: connections, sessions and what its errors mean. */
-import { DataSource, QueryFailedError } from "typeorm";
+import { DataSource, QueryFailedError, TypeORMError } from "typeorm";
 import { OneTimeTokens, RecoveryCodes, Sessions, Users } from "./auth/model.ts";
 import type { Config } from "./config.ts";
 import { type Database, type DriverError, databases, type Work } from "./databases/index.ts";
@@ -38,7 +38,9 @@ export class Db {
       await this.source.initialize();
       await this.source.query("SELECT 1");
     } catch (error) {
-      throw new DatabaseAway(this.#place, error);
+      // Its other errors are about our models.
+      const isOurs = error instanceof TypeORMError && !(error instanceof QueryFailedError);
+      throw isOurs ? error : new DatabaseAway(this.#place, error);
     }
     return this;
   }
