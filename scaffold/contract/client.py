@@ -5,8 +5,10 @@ from __future__ import annotations
 import http.client
 import json
 import socket
+import ssl
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -18,6 +20,10 @@ TIMEOUT = 30
 
 class Broken(AssertionError):
     """A promise that did not hold: what was asked, expected and answered."""
+
+
+class NotTried(Exception):
+    """A promise that could not be tried here; says what that would need."""
 
 
 @dataclass(frozen=True)
@@ -83,6 +89,8 @@ class Client:
     token: str | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     observe: Callable[[Answer], None] = field(default=lambda _: None)
+    # Whether to send the request once more, perhaps after a while.
+    again: Callable[[Answer], bool] = field(default=lambda _: False)
 
     def request(
         self,
@@ -102,14 +110,19 @@ class Client:
         if body is not None:
             sent |= {"Content-Type": "application/json", "Content-Length": str(len(body))}
         sent |= headers or {}
-        answer = self._send(method, path, sent, body)
+        while self.again(answer := self._send(method, path, sent, body)):
+            pass
         self.observe(answer)
         return answer
 
     def _send(
         self, method: str, path: str, headers: Mapping[str, str | None], body: bytes | None
     ) -> Answer:
-        connection = http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        connection = (
+            http.client.HTTPSConnection(*self.address, timeout=TIMEOUT, context=trust())
+            if self.is_https
+            else http.client.HTTPConnection(*self.address, timeout=TIMEOUT)
+        )
         try:
             connection.putrequest(method, path, skip_accept_encoding=True)
             for name, value in headers.items():
@@ -124,7 +137,11 @@ class Client:
     @property
     def address(self) -> tuple[str, int]:
         parts = urlsplit(self.base)
-        return parts.hostname or "127.0.0.1", parts.port or 80
+        return parts.hostname or "127.0.0.1", parts.port or (443 if self.is_https else 80)
+
+    @property
+    def is_https(self) -> bool:
+        return self.base.startswith("https:")
 
     def get(self, path: str, **more: Any) -> Answer:
         return self.request("GET", path, **more)
@@ -140,13 +157,22 @@ class Client:
 
     def connect(self, timeout: float = TIMEOUT) -> socket.socket:
         """A bare connection, for what no well-behaved client would send."""
-        return socket.create_connection(self.address, timeout=timeout)
+        plain = socket.create_connection(self.address, timeout=timeout)
+        if not self.is_https:
+            return plain
+        return trust().wrap_socket(plain, server_hostname=self.address[0])
 
     def raw(self, data: bytes, timeout: float = TIMEOUT) -> bytes:
         """Send bytes and read until the other side closes or says nothing for `timeout`."""
         with self.connect(timeout) as connection:
             connection.sendall(data)
             return read_all(connection)
+
+
+@cache
+def trust() -> ssl.SSLContext:
+    """The authorities this machine trusts; SSL_CERT_FILE names others."""
+    return ssl.create_default_context()
 
 
 def read_all(connection: socket.socket) -> bytes:

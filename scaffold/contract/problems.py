@@ -9,8 +9,14 @@ PROBLEMS: dict[str, tuple[int, str, str | None]] = {
     "invalid-credentials": (
         401,
         "Unauthorized",
-        "The e-mail address or the password is wrong.",
+        "The e-mail address, the password or the code is wrong.",
     ),
+    "second-factor-required": (
+        401,
+        "Unauthorized",
+        "Send the code of the second factor as well.",
+    ),
+    "email-not-verified": (403, "Forbidden", "Confirm your e-mail address first."),
     "csrf": (403, "Forbidden", "The request did not come from this site."),
     "forbidden": (403, "Forbidden", "You may not do this."),
     "not-found": (404, "Not Found", "There is nothing here."),

@@ -9,8 +9,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Barrier
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
 from scaffold.contract.client import Answer, Client
+from scaffold.contract.mailbox import Mail, Mailbox, mailbox
 from scaffold.server import Server
 
 T = TypeVar("T")
@@ -24,11 +26,20 @@ class Operator(Protocol):
 
     directory: Path
     public_url: str
+    # One of CORS_ORIGINS.
+    cors_origin: str
+    metrics_token: str
+    # Where the app takes us to come from.
+    client_address: str
+    # Where its messages go: the directory of MAIL_URL.
+    mails: Path
     # Whether the app shares its limits through a Valkey.
     valkey: bool
     database_url: str
     # A DATABASE_URL of the app's own kind where nothing answers.
     dead_database: str
+    # Where the app leaves its mails as files.
+    mails: Path
 
     def promote(self, email: str) -> None:
         """Make the account an admin, by the app's own command."""
@@ -71,14 +82,36 @@ class Target:
     base: str
     operator: Operator
     observe: Callable[[Answer], None] = field(default=lambda _: None)
+    again: Callable[[Answer], bool] = field(default=lambda _: False)
     _first_admin: list[Person] = field(default_factory=list)
 
     def client(self, token: str | None = None, **headers: str) -> Client:
-        return Client(self.base, token, headers, self.observe)
+        return Client(self.base, token, headers, self.observe, self.again)
 
     @property
     def anonymous(self) -> Client:
         return self.client()
+
+    @property
+    def mailbox(self) -> Mailbox:
+        return mailbox(self.operator.mails)
+
+    def mail(self, email: str, kind: str, number: int = 1) -> Mail:
+        """The `number`-th mail of a kind to an address; waits for it."""
+        return self.mailbox.wait(email, kind, number)
+
+    @property
+    def host(self) -> str:
+        """What a raw request says in Host."""
+        return urlsplit(self.base).netloc
+
+    @property
+    def is_https(self) -> bool:
+        return self.operator.public_url.startswith("https:")
+
+    def cookie(self, token: str | None) -> dict[str, str]:
+        """The header by which a browser sends a session."""
+        return {"Cookie": f"{'__Host-session' if self.is_https else 'session'}={token}"}
 
     def account(self, name: str = "Ada Lovelace") -> dict[str, str]:
         """Register a fresh account and return what was sent."""
