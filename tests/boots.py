@@ -50,8 +50,6 @@ def settings(database_url: str, valkey_url: str = "") -> dict[str, str]:
         "RATE_LIMIT": ABUNDANT,
         "RATE_LIMIT_AUTH": ABUNDANT,
         "METRICS_TOKEN": METRICS_TOKEN,
-        # Beside the project, which is the working directory.
-        "MAIL_URL": "file:../mails",
         "MAIL_URL": "file:mail",
         # Limits in memory are a process's own.
         "WEB_CONCURRENCY": "2" if valkey_url else "1",
@@ -92,20 +90,12 @@ class Booted:
         return "127.0.0.1"
 
     @property
-    def mails(self) -> Path:
-        return self.directory / self.env["MAIL_URL"].removeprefix("file:")
-
-    @property
     def valkey(self) -> bool:
         return bool(self.env["VALKEY_URL"])
 
     @property
     def database_url(self) -> str:
         return self.env["DATABASE_URL"]
-
-    @property
-    def mails(self) -> Path:
-        return self.directory / self.env["MAIL_URL"].removeprefix("file:")
 
     @property
     def dead_database(self) -> str:

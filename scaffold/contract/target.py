@@ -31,8 +31,6 @@ class Operator(Protocol):
     metrics_token: str
     # Where the app takes us to come from.
     client_address: str
-    # Where its messages go: the directory of MAIL_URL.
-    mails: Path
     # Whether the app shares its limits through a Valkey.
     valkey: bool
     database_url: str
@@ -109,9 +107,13 @@ class Target:
     def is_https(self) -> bool:
         return self.operator.public_url.startswith("https:")
 
+    @property
+    def cookie_name(self) -> str:
+        return "__Host-session" if self.is_https else "session"
+
     def cookie(self, token: str | None) -> dict[str, str]:
         """The header by which a browser sends a session."""
-        return {"Cookie": f"{'__Host-session' if self.is_https else 'session'}={token}"}
+        return {"Cookie": f"{self.cookie_name}={token}"}
 
     def account(self, name: str = "Ada Lovelace") -> dict[str, str]:
         """Register a fresh account and return what was sent."""

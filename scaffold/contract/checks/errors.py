@@ -122,7 +122,7 @@ def body_size(app: Target) -> None:
 
 
 def head(app: Target, token: str | None, *lines: str) -> bytes:
-    host = app.base.removeprefix("http://")
+    host = app.host
     fixed = (f"POST {NOTES} HTTP/1.1", f"Host: {host}", f"Authorization: Bearer {token}")
     more = ("Content-Type: application/json", "Connection: close", *lines, "", "")
     return "\r\n".join((*fixed, *more)).encode()

@@ -137,7 +137,7 @@ def hostile_headers(app: Target) -> None:
 
 @check(6, "Bytes that are no HTTP get a refusal without gossip", "RFC 9112")
 def hostile_bytes(app: Target) -> None:
-    host = app.base.removeprefix("http://").encode()
+    host = app.host.encode()
     for data in (
         b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"x" * 50 + b"\r\n\r\n",
         b"GET\r\n\r\n",
@@ -155,7 +155,7 @@ def hostile_bytes(app: Target) -> None:
 
 @check(6, "Two lengths are no length: requests cannot be smuggled", "RFC 9112 6.3, ASVS 4.2.1")
 def smuggling(app: Target) -> None:
-    host = app.base.removeprefix("http://")
+    host = app.host
     for lines in (
         "Content-Length: 5\r\nTransfer-Encoding: chunked",
         "Content-Length: 5\r\nContent-Length: 6",

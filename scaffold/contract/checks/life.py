@@ -155,7 +155,7 @@ def keep_alive(app: Target) -> None:
 
 @check(10, "Pipelined requests are answered in order", "RFC 9112 9.3.2")
 def pipeline(app: Target) -> None:
-    host = app.base.removeprefix("http://")
+    host = app.host
     one = f"GET {API}/notes HTTP/1.1\r\nHost: {host}\r\n\r\n"
     two = f"GET /healthz HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
     answer = app.anonymous.raw((one + two).encode(), 5)

@@ -39,7 +39,11 @@ def log_keys(app: Target) -> None:
     person.client.get(path, headers={"X-Request-Id": mark}).expect(200)
     (line,) = [line for line in lines(app, mark, "request") if line["message"] == "request"]
     wanted = {"level": "info", "request_id": mark, "method": "GET", "status": 200}
-    wanted |= {"route": f"{API}/notes/{{id}}", "client": "127.0.0.1", "user_id": person.id}
+    wanted |= {
+        "route": f"{API}/notes/{{id}}",
+        "client": app.operator.client_address,
+        "user_id": person.id,
+    }
     equal({key: line.get(key) for key in wanted}, wanted, "access line")
     true(isinstance(line.get("duration_ms"), int | float) and line["duration_ms"] >= 0, line)
     true(MOMENT.fullmatch(line.get("time", "")), line)

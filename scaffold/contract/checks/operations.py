@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from scaffold.contract.checks import check, equal, eventually, true
-from scaffold.contract.target import API, METRICS_TOKEN, Target, together
+from scaffold.contract.target import API, Target, together
 
 BUCKETS = [".005", ".01", ".025", ".05", ".1", ".25", ".5", "1", "2.5", "5", "10"]
 LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
@@ -13,7 +13,7 @@ LINE = re.compile(r"^([a-zA-Z_:][\w:]*)(?:\{(.*)\})? (\S+)$")
 
 def metrics(app: Target) -> dict[tuple[str, frozenset[tuple[str, str]]], float]:
     """Every sample: (name, labels) → value."""
-    text = app.client(METRICS_TOKEN).get("/metrics").expect(200).body.decode()
+    text = app.client(app.operator.metrics_token).get("/metrics").expect(200).body.decode()
     found = {}
     for line in text.splitlines():
         if match := LINE.match(line):
@@ -62,9 +62,9 @@ def metrics_token(app: Target) -> None:
     answer = app.anonymous.get("/metrics")
     answer.problem("unauthenticated")
     true((answer.header("WWW-Authenticate") or "").startswith("Bearer"), answer)
-    app.client(METRICS_TOKEN[:-1]).get("/metrics").problem("unauthenticated")
-    app.client(METRICS_TOKEN + "x").get("/metrics").problem("unauthenticated")
-    answer = app.client(METRICS_TOKEN).get("/metrics").expect(200)
+    app.client(app.operator.metrics_token[:-1]).get("/metrics").problem("unauthenticated")
+    app.client(app.operator.metrics_token + "x").get("/metrics").problem("unauthenticated")
+    answer = app.client(app.operator.metrics_token).get("/metrics").expect(200)
     true((answer.header("Content-Type") or "").startswith("text/plain; version="), answer)
 
 
