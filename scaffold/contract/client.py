@@ -22,6 +22,10 @@ class Broken(AssertionError):
     """A promise that did not hold: what was asked, expected and answered."""
 
 
+class NotTried(Exception):
+    """A promise that could not be tried here; says what that would need."""
+
+
 @dataclass(frozen=True)
 class Answer:
     """An answer as it came: `headers` in order, names as sent, repeated ones repeated."""
