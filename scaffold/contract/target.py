@@ -24,20 +24,38 @@ METRICS_TOKEN = "metrics-token-of-the-checks"  # noqa: S105 (of a server that li
 class Operator(Protocol):
     """What checks need beside requests: the hands of whoever runs the app."""
 
-    directory: Path
-    public_url: str
-    # One of CORS_ORIGINS.
-    cors_origin: str
-    metrics_token: str
-    # Where the app takes us to come from.
-    client_address: str
-    # Whether the app shares its limits through a Valkey.
-    valkey: bool
-    database_url: str
-    # A DATABASE_URL of the app's own kind where nothing answers.
-    dead_database: str
-    # Where the app leaves its mails as files.
-    mails: Path
+    @property
+    def directory(self) -> Path:
+        """The project's."""
+
+    @property
+    def public_url(self) -> str: ...
+
+    @property
+    def cors_origin(self) -> str:
+        """One of CORS_ORIGINS."""
+
+    @property
+    def metrics_token(self) -> str: ...
+
+    @property
+    def client_address(self) -> str:
+        """Where the app takes us to come from."""
+
+    @property
+    def valkey(self) -> bool:
+        """Whether the app shares its limits through a Valkey."""
+
+    @property
+    def database_url(self) -> str: ...
+
+    @property
+    def dead_database(self) -> str:
+        """A DATABASE_URL of the app's own kind where nothing answers."""
+
+    @property
+    def mails(self) -> Path:
+        """Where the app leaves its mails as files."""
 
     def promote(self, email: str) -> None:
         """Make the account an admin, by the app's own command."""
