@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def main() -> int:
-    """Run the command line; 0 done, 1 a bug, 2 bad input, 128 + N ended by signal N."""
+    """Run the command line; 0 done, 1 a bug or a broken promise, 2 bad input, 128 + N signal N."""
     try:
         return _run()
     except KeyboardInterrupt:
@@ -46,7 +46,7 @@ def _run() -> int:
     from scaffold.errors import Interrupted
 
     try:
-        cli.main(prog_name="scaffold", standalone_mode=False)
+        status = cli.main(prog_name="scaffold", standalone_mode=False)
         sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
@@ -55,7 +55,7 @@ def _run() -> int:
         return _say(f"Error: {_sentence(error)}", error.exit_code)
     except Interrupted as error:
         return _say(interrupts.MESSAGE, 128 + error.number)
-    return 0
+    return status if isinstance(status, int) else 0
 
 
 def _sentence(error: click.ClickException) -> str:

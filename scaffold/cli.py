@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -116,3 +117,59 @@ def list_variants(as_json: bool, chosen: str) -> None:
         click.echo(json.dumps(rows, indent=2))
     else:
         click.echo("\n".join(v.id for v in found))
+
+
+@cli.command("verify")
+@click.option("--url", required=True, help="Where the app answers.")
+@click.option("--public-url", metavar="URL", help="Its PUBLIC_URL.  [default: --url]")
+@click.option(
+    "--mail-dir",
+    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    help="Where its messages go: the directory of MAIL_URL=file:…",
+)
+@click.option(
+    "--admin-token",
+    default="",
+    envvar="SCAFFOLD_ADMIN_TOKEN",
+    metavar="TOKEN",
+    help="An admin's session, for what only admins may do.",
+)
+@click.option("--cors-origin", default="", metavar="ORIGIN", help="One of its CORS_ORIGINS.")
+@click.option(
+    "--metrics-token",
+    default="",
+    envvar="SCAFFOLD_METRICS_TOKEN",
+    metavar="TOKEN",
+    help="Its METRICS_TOKEN.",
+)
+@click.option(
+    "--chapter",
+    "chapters",
+    type=click.IntRange(1, 10),
+    multiple=True,
+    help="Only this chapter of the contract; may come again.",
+)
+@click.option("--json", "as_json", is_flag=True, help="For machines: one document.")
+@click.option(
+    "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit's XML, too."
+)
+def verify_app(as_json: bool, junit: Path | None, **asked: Any) -> None:
+    """Try the contract's promises on a running app, over HTTP alone.
+
+    For test deployments: it registers hundreds of accounts with addresses at example.com, has
+    some of them locked for a while, and leaves them and their notes behind.
+    The app's own limits slow it down: raise RATE_LIMIT and RATE_LIMIT_AUTH there.
+
+    What needs more than HTTP is reported as not tried, with what it would need.
+    Tokens are also read from SCAFFOLD_ADMIN_TOKEN and SCAFFOLD_METRICS_TOKEN.
+
+    Ends with 0 when all that was tried is kept, 1 when a promise is broken, 2 when nothing answers.
+    """
+    # Late: help and refusals do not wait for it.
+    from scaffold.verify import Asked, on_terminal, verify, write
+
+    report = verify(Asked(**asked), partial(click.echo, err=True), on_terminal())
+    click.echo(json.dumps(report.document(), indent=2) if as_json else report.text())
+    if junit:
+        write(junit, report.junit())
+    click.get_current_context().exit(report.status)

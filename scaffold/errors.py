@@ -49,6 +49,41 @@ class CannotWrite(ScaffoldError):
         )
 
 
+class UrlUnusable(ScaffoldError):
+    """What was given as --url is no place to ask."""
+
+    def __init__(self, url: str) -> None:
+        super().__init__(
+            f"The URL {url!r} cannot be used: give http(s)://HOST:PORT without a path."
+        )
+
+
+class AppAway(ScaffoldError):
+    """Nobody answers where the app should be."""
+
+    def __init__(self, url: str, error: Exception) -> None:
+        reason = " ".join(str(getattr(error, "strerror", "") or error or type(error)).split())
+        super().__init__(f"No app answers at {url} ({reason}): start it, or give another --url.")
+
+
+class TokenRefused(ScaffoldError):
+    """The token does not make us an admin."""
+
+    def __init__(self, status: int) -> None:
+        super().__init__(
+            f"The --admin-token is no admin's (the app answered {status}): "
+            "log in as one and give the token of that session."
+        )
+
+
+class ReportLost(ScaffoldError):
+    """The system refused to store the report."""
+
+    def __init__(self, path: Path, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        super().__init__(f"Cannot write {path} ({reason}): choose another file with --junit.")
+
+
 class Interrupted(BaseException):
     """A signal asked to stop; `number` is the signal."""
 

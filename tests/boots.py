@@ -98,6 +98,10 @@ class Booted:
         return self.env["DATABASE_URL"]
 
     @property
+    def mails(self) -> Path:
+        return self.directory / self.env["MAIL_URL"].removeprefix("file:")
+
+    @property
     def dead_database(self) -> str:
         return self.database.dead
 
