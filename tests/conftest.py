@@ -31,12 +31,6 @@ def mysql() -> Iterator[Database]:
 
 
 @pytest.fixture(scope="session")
-def valkey() -> Iterator[str]:
-    with services.valkey() as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
 def database(request: pytest.FixtureRequest) -> Callable[[str], Database]:
     """The server of a kind, by the answer's name."""
 

@@ -5,16 +5,18 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+import services
 import yaml
 from boots import booted
 from conftest import BOOTS, WITH_VALKEY, name_of
 from jsonschema import Draft202012Validator
-from services import Database  # noqa: TC002 (ours)
+from services import Database
 
 import scaffold
 from scaffold.contract.checks import Check, checks
@@ -74,9 +76,10 @@ def operation_of(answer: Answer) -> dict[str, Any] | None:
 @pytest.fixture(scope="session", params=BOOTS, ids=name_of)
 def target(request: pytest.FixtureRequest, database: Callable[[str], Database]) -> Iterator[Target]:
     answer = request.param.answers["database"]
-    valkey = request.getfixturevalue("valkey") if answer == WITH_VALKEY else ""
-    with booted(request.param, database(answer), valkey, Observer()) as found:
-        yield found
+    with ExitStack() as stack:
+        # One of its own: the other stack's counts have the same keys.
+        valkey = stack.enter_context(services.valkey()) if answer == WITH_VALKEY else ""
+        yield stack.enter_context(booted(request.param, database(answer), valkey, Observer()))
 
 
 @pytest.mark.parametrize("check", checks().values(), ids=checks())
