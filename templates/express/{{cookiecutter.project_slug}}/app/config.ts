@@ -68,6 +68,11 @@ class Source {
     return this.value(name, fallback, parse, `a whole number from ${least} to ${most}`);
   }
 
+  flag(name: string, fallback: boolean): boolean {
+    const parse = (raw: string) => (raw === "true" || raw === "false" ? raw === "true" : undefined);
+    return this.value(name, fallback, parse, "true or false");
+  }
+
   quota(name: string, fallback: Quota): Quota {
     const parse = (raw: string) => {
       const [, count, unit] = /^([1-9]\d{0,5})\/(second|minute|hour|day)$/.exec(raw) ?? [];
@@ -109,8 +114,11 @@ function read(source: Source) {
     trustedProxies: source.integer("TRUSTED_PROXIES", 0, 0, 100),
     sessionIdleDays: source.integer("SESSION_IDLE_DAYS", 14, 1, 3650),
     sessionMaxDays: source.integer("SESSION_MAX_DAYS", 90, 1, 3650),
+    requireVerifiedEmail: source.flag("REQUIRE_VERIFIED_EMAIL", false),
     rateLimit: source.quota("RATE_LIMIT", { requests: 300, seconds: 60 }),
     rateLimitAuth: source.quota("RATE_LIMIT_AUTH", { requests: 20, seconds: 60 }),
+    mailUrl: readMailUrl(source, isProduction),
+    mailFrom: source.value("MAIL_FROM", "app@localhost", parseAddress, "an e-mail address"),
     logLevel: source.choice("LOG_LEVEL", "info", ["debug", "info", "warning", "error"]),
     logFormat: source.choice("LOG_FORMAT", isProduction ? "json" : "text", ["json", "text"]),
     metricsToken: source.env.METRICS_TOKEN ?? "",
@@ -131,6 +139,60 @@ function readSecrets(source: Source, isProduction: boolean): string[] {
     source.refuse("SECRET_KEYS", keys.length === 0 ? "" : "***", allowed);
   }
   return keys.length > 0 ? keys : [randomBytes(32).toString("base64url")];
+}
+
+/** Not to the terminal in production: whoever reads the log could use the one-time links. */
+function readMailUrl(source: Source, isProduction: boolean): string {
+  const raw = source.env.MAIL_URL || "console:";
+  const isFile = /^file:\P{Cc}+$/u.test(raw);
+  const isConsole = raw === "console:" && !isProduction;
+  if (!isFile && !isConsole && !parseMailServer(raw)) {
+    const sent = "file:DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://…";
+    const allowed = isProduction
+      ? `${sent}, because console: shows one-time links`
+      : `console:, ${sent}`;
+    source.refuse("MAIL_URL", raw.includes("@") ? "***" : raw, allowed);
+  }
+  return raw;
+}
+
+export interface MailServer {
+  host: string;
+  port: number;
+  isTls: boolean;
+  auth: { user: string; pass: string } | null;
+}
+
+const MAIL_SERVER =
+  /^(smtps?):\/\/(?:([^\s@/:]+):([^\s@/]+)@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?\/?$/;
+
+/** What an smtp:// or smtps:// address says. */
+export function parseMailServer(raw: string): MailServer | undefined {
+  const [, scheme, user, pass, host = "", digits] = MAIL_SERVER.exec(raw) ?? [];
+  const port = Number(digits ?? (scheme === "smtps" ? 465 : 587));
+  const auth = user && pass ? { user: unescaped(user), pass: unescaped(pass) } : null;
+  const isReadable = auth === null || (PRINTABLE.test(auth.user) && PRINTABLE.test(auth.pass));
+  return scheme && isReadable && port >= 1 && port <= 65_535
+    ? { host: host.replace(/^\[|\]$/g, ""), port, isTls: scheme === "smtps", auth }
+    : undefined;
+}
+
+const PRINTABLE = /^[\x20-\x7e]+$/;
+
+function unescaped(text: string): string {
+  try {
+    return decodeURIComponent(text);
+  } catch {
+    return "";
+  }
+}
+
+// As everywhere, but a machine's own name is fine too.
+const ADDRESS =
+  /^[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?(?:\.[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?)*$/;
+
+function parseAddress(raw: string): string | undefined {
+  return raw.length <= 254 && ADDRESS.test(raw) ? raw : undefined;
 }
 
 function parseHost(raw: string): string | undefined {

@@ -1,5 +1,13 @@
 /** The database: connections, sessions and what its errors mean. */
-import { DataSource, QueryFailedError, TypeORMError } from "typeorm";
+import {
+  DataSource,
+  type EntityManager,
+  type EntitySchema,
+  type FindOptionsWhere,
+  type ObjectLiteral,
+  QueryFailedError,
+  TypeORMError,
+} from "typeorm";
 import { OneTimeTokens, RecoveryCodes, Sessions, Users } from "./auth/model.ts";
 import type { Config } from "./config.ts";
 import { type Database, type DriverError, databases, type Work } from "./databases/index.ts";
@@ -53,6 +61,16 @@ export class Db {
   /** Statements that happen all or not at all. */
   transaction<T>(work: Work<T>): Promise<T> {
     return this.#guard(this.database.transaction(this.source, work));
+  }
+
+  /** The row, which nobody else changes until this transaction ends. */
+  lock<T extends ObjectLiteral>(
+    manager: EntityManager,
+    entity: EntitySchema<T>,
+    where: FindOptionsWhere<T>,
+  ): Promise<T | null> {
+    const lock = { mode: "pessimistic_write" } as const;
+    return manager.findOne(entity, { where, ...(this.database.locksRows ? { lock } : {}) });
   }
 
   async ping(): Promise<void> {

@@ -1,4 +1,5 @@
 /** The application: an ordered list of parts. */
+import { readFileSync } from "node:fs";
 import express, { type Express, type Request, type Response } from "express";
 import { type Endpoint, endpoint, type Handler, type Operation } from "./api.ts";
 import * as auth from "./auth/index.ts";
@@ -9,6 +10,7 @@ import * as health from "./health.ts";
 import * as limits from "./limits.ts";
 import * as logs from "./logs.ts";
 import { locals } from "./locals.ts";
+import { Mail } from "./mail/index.ts";
 import * as metrics from "./metrics.ts";
 import * as notes from "./notes/index.ts";
 import { openApi } from "./openapi.ts";
@@ -17,7 +19,16 @@ import * as security from "./security.ts";
 import { MemoryStore, SharedStore, type Store } from "./store.ts";
 import * as users from "./users/index.ts";
 
+/** What this app is called. */
+export interface About {
+  name: string;
+  version: string;
+}
+
+const ABOUT: About = JSON.parse(readFileSync(new URL("data/about.json", import.meta.url), "utf8"));
+
 export class App {
+  readonly about = ABOUT;
   readonly express: Express = express();
   readonly config: Config;
   readonly db: Db;
@@ -25,6 +36,7 @@ export class App {
   readonly metrics: metrics.Metrics;
   readonly shared: SharedStore | null;
   readonly store: Store;
+  readonly mail: Mail;
   readonly isHttps: boolean;
   readonly operations: Operation[] = [];
   /** Set from SIGTERM on: not ready any more. */
@@ -42,6 +54,7 @@ export class App {
     this.readMetrics = () => this.metrics.registry.metrics();
     this.shared = config.valkeyUrl === "" ? null : new SharedStore(config.valkeyUrl, log);
     this.store = this.shared ?? new MemoryStore();
+    this.mail = new Mail(config, log, this.store, ABOUT.name);
     this.isHttps = config.publicUrl.startsWith("https:");
     this.express.disable("x-powered-by").disable("etag").set("query parser", false);
     this.express.enable("strict routing").enable("case sensitive routing");
@@ -66,7 +79,7 @@ export class App {
 
   /** Makes the routes known; called once, after every part has named its own. */
   mount(): void {
-    this.document = JSON.stringify(openApi(this.operations));
+    this.document = JSON.stringify(openApi(this.about, this.operations));
     for (const [path, methods] of this.#paths) {
       const allowed = [...methods.keys()].map((method) => method.toUpperCase());
       const allow = [...allowed, ...(methods.has("get") ? ["HEAD"] : []), "OPTIONS"]

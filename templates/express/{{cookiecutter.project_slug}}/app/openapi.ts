@@ -1,8 +1,8 @@
 /** The OpenAPI document, from the routes and the schemas that validate. */
-import { readFileSync } from "node:fs";
 import { z } from "zod";
 import type { Operation } from "./api.ts";
 import { titles } from "./errors.ts";
+import type { About } from "./index.ts";
 import { answer, shapes } from "./validation.ts";
 
 type Json = Record<string, unknown>;
@@ -21,8 +21,7 @@ z.looseObject({
   errors: z.array(FieldErrorShape).optional(),
 }).register(shapes, { id: "Problem" });
 
-export function openApi(operations: readonly Operation[]): Json {
-  const about = JSON.parse(readFileSync(new URL("data/about.json", import.meta.url), "utf8"));
+export function openApi(about: About, operations: readonly Operation[]): Json {
   const paths: Record<string, Json> = {};
   for (const operation of operations) {
     paths[operation.path] = { ...paths[operation.path], [operation.method]: describe(operation) };

@@ -7,14 +7,22 @@ import type { App } from "./index.ts";
 import { pageHeaders } from "./security.ts";
 
 const HTML = "text/html; charset=utf-8";
+const PAGES = {
+  "/docs": "docs.html",
+  "/verify-email": "verify-email.html",
+  "/reset-password": "reset-password.html",
+};
 const ASSETS = {
+  "account.js": "text/javascript; charset=utf-8",
   "docs.css": "text/css; charset=utf-8",
   "docs.js": "text/javascript; charset=utf-8",
 };
 
 export function initApp(app: App): void {
-  const reference = read("static/docs.html");
-  app.page("/docs", async (_, response) => sendPage(response, reference));
+  for (const [path, name] of Object.entries(PAGES)) {
+    const body = read(`static/${name}`);
+    app.page(path, async (_, response) => sendPage(response, body));
+  }
   for (const [name, type] of Object.entries(ASSETS)) {
     const body = read(`static/${name}`);
     app.page(`/static/${name}`, async (_, response) =>

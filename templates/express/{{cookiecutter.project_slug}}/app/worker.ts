@@ -107,6 +107,7 @@ async function end(app: App, server: Server, inFlight: () => number): Promise<vo
     await sleep(20);
   }
   server.closeAllConnections();
+  await app.mail.stop(deadline - performance.now());
   await app.close().catch((error: unknown) => app.log.error({ err: error }, "closing failed"));
   process.exit(0);
 }

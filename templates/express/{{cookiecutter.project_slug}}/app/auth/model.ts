@@ -53,6 +53,11 @@ export interface RecoveryCode {
   user?: User;
 }
 
+/** As addresses are compared: without regard to case. */
+export function normalizeEmail(email: string): string {
+  return email.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
+}
+
 export const Users = new EntitySchema<User>({
   name: "users",
   tableName: "users",

@@ -17,21 +17,31 @@ const common = new Set(
 
 /** The password as it is hashed, or a problem that says what is wrong with it. */
 export function checkPassword(password: string, email: string, name: string): string {
+  const normal = checkStrength(password);
+  checkTelling(normal, email, name);
+  return normal;
+}
+
+/** What can be said without knowing whose it is. */
+export function checkStrength(password: string): string {
   const normal = password.normalize("NFKC");
   const length = [...normal].length;
-  const folded = normal.toLowerCase();
   if (length < 12 || length > 128) {
     throw refused("must have between 12 and 128 characters");
   }
-  if (common.has(folded)) {
+  if (common.has(normal.toLowerCase())) {
     throw refused("is too common");
   }
+  return normal;
+}
+
+export function checkTelling(normal: string, email: string, name: string): void {
+  const folded = normal.toLowerCase();
   const address = email.toLowerCase();
   const parts = [address, address.split("@")[0] ?? "", name.normalize("NFKC").toLowerCase()];
   if (parts.some((part) => [...part].length >= TELLING && folded.includes(part))) {
     throw refused("must not contain the address or the name");
   }
-  return normal;
 }
 
 function refused(detail: string) {

@@ -1,24 +1,47 @@
 /** HTTP for accounts and sessions. */
+import type { Request, Response } from "express";
+import type { Answer } from "../api.ts";
 import type { App } from "../index.ts";
 import { locals } from "../locals.ts";
+import { PasswordConfirmation } from "../users/schema.ts";
 import { showUser } from "../users/service.ts";
+import * as credentials from "./credentials.ts";
 import type { Session as StoredSession } from "./model.ts";
-import { Accepted, Login, LoginResult, Register, SessionList } from "./schema.ts";
-import { authenticate, endOtherSessions, endSession, logOut, register } from "./service.ts";
-import { begin, clearing, cookie, list } from "./sessions.ts";
+import {
+  Accepted,
+  EmailAddress,
+  Login,
+  LoginResult,
+  PasswordChange,
+  PasswordReset,
+  Register,
+  SessionList,
+  TotpConfirm,
+  TotpConfirmed,
+  TotpSetup,
+  VerifyEmail,
+} from "./schema.ts";
+import { endOtherSessions, endSession, logIn, logOut, register } from "./service.ts";
+import { clearing, cookie, type Device, type LoggedIn, list } from "./sessions.ts";
+import * as totp from "./totp.ts";
 
 const PREFIX = "/api/v1/auth";
+const OPEN = { method: "post", tag: "auth", access: "anyone" } as const;
+const MINE = { tag: "auth", access: "user" } as const;
+const ACCEPTED = { status: "accepted" };
 
 export function initApp(app: App): void {
   initAccounts(app);
   initSessions(app);
+  initAddresses(app);
+  initPasswords(app);
+  initTotp(app);
 }
 
 function initAccounts(app: App): void {
-  const open = { method: "post", tag: "auth", access: "anyone" } as const;
   app.route(
     {
-      ...open,
+      ...OPEN,
       path: `${PREFIX}/register`,
       id: "register",
       summary: "Register an account",
@@ -29,12 +52,12 @@ function initAccounts(app: App): void {
     },
     async ({ body }) => {
       await register(app, body);
-      return { body: { status: "accepted" } };
+      return { body: ACCEPTED };
     },
   );
   app.route(
     {
-      ...open,
+      ...OPEN,
       path: `${PREFIX}/login`,
       id: "login",
       summary: "Log in",
@@ -44,23 +67,16 @@ function initAccounts(app: App): void {
       problems: [401, 403, 503],
     },
     async ({ body, request, response }) => {
-      const user = await authenticate(app, body.email, body.password);
-      const agent = request.headers["user-agent"];
-      const { token, session } = await begin(app, user, agent, locals(response).client);
-      app.record("login", { user_id: user.id });
-      const rest = { expires_at: session.expires_at, user: showUser(user) };
-      return body.transport === "cookie"
-        ? { body: rest, headers: { "Set-Cookie": cookie(app, token) } }
-        : { body: { token, ...rest } };
+      const done = await logIn(app, body, deviceOf(request, response));
+      return handOver(app, done, body.transport === "cookie");
     },
   );
 }
 
 function initSessions(app: App): void {
-  const mine = { tag: "auth", access: "user" } as const;
   app.route(
     {
-      ...mine,
+      ...MINE,
       method: "post",
       path: `${PREFIX}/logout`,
       id: "logout",
@@ -74,7 +90,7 @@ function initSessions(app: App): void {
   );
   app.route(
     {
-      ...mine,
+      ...MINE,
       method: "get",
       path: `${PREFIX}/sessions`,
       id: "listSessions",
@@ -89,7 +105,7 @@ function initSessions(app: App): void {
   );
   app.route(
     {
-      ...mine,
+      ...MINE,
       method: "delete",
       path: `${PREFIX}/sessions`,
       id: "endOtherSessions",
@@ -103,7 +119,7 @@ function initSessions(app: App): void {
   );
   app.route(
     {
-      ...mine,
+      ...MINE,
       method: "delete",
       path: `${PREFIX}/sessions/{id}`,
       id: "endSession",
@@ -115,6 +131,154 @@ function initSessions(app: App): void {
       return {};
     },
   );
+}
+
+function initAddresses(app: App): void {
+  app.route(
+    {
+      ...OPEN,
+      path: `${PREFIX}/verify-email`,
+      id: "verifyEmail",
+      summary: "Confirm my address",
+      status: 204,
+      body: VerifyEmail,
+      problems: [503],
+    },
+    async ({ body }) => {
+      await credentials.verify(app, body.token);
+      return {};
+    },
+  );
+  app.route(
+    {
+      ...OPEN,
+      path: `${PREFIX}/verify-email/resend`,
+      id: "resendVerification",
+      summary: "Send the confirmation again",
+      status: 202,
+      body: EmailAddress,
+      result: Accepted,
+      problems: [503],
+    },
+    async ({ body }) => {
+      credentials.resend(app, body.email);
+      return { body: ACCEPTED };
+    },
+  );
+}
+
+function initPasswords(app: App): void {
+  app.route(
+    {
+      ...OPEN,
+      path: `${PREFIX}/password/forgot`,
+      id: "forgotPassword",
+      summary: "Ask for a password reset",
+      status: 202,
+      body: EmailAddress,
+      result: Accepted,
+      problems: [503],
+    },
+    async ({ body }) => {
+      credentials.forgot(app, body.email);
+      return { body: ACCEPTED };
+    },
+  );
+  app.route(
+    {
+      ...OPEN,
+      path: `${PREFIX}/password/reset`,
+      id: "resetPassword",
+      summary: "Set a new password with a token",
+      status: 204,
+      body: PasswordReset,
+      problems: [503],
+    },
+    async ({ body }) => {
+      await credentials.reset(app, body.token, body.password);
+      return {};
+    },
+  );
+  app.route(
+    {
+      ...MINE,
+      method: "post",
+      path: `${PREFIX}/password/change`,
+      id: "changePassword",
+      summary: "Change my password",
+      status: 200,
+      body: PasswordChange,
+      result: LoginResult,
+    },
+    async ({ user, body, request, response }) => {
+      const done = await credentials.change(app, user, body, deviceOf(request, response));
+      return handOver(app, done, usesCookie(response));
+    },
+  );
+}
+
+function initTotp(app: App): void {
+  const factor = { ...MINE, status: 200, problems: [409] } as const;
+  app.route(
+    {
+      ...factor,
+      method: "post",
+      path: `${PREFIX}/totp`,
+      id: "beginTotp",
+      summary: "Begin a second factor",
+      body: PasswordConfirmation,
+      result: TotpSetup,
+    },
+    async ({ user, body }) => ({ body: await totp.begin(app, user, body.password) }),
+  );
+  app.route(
+    {
+      ...factor,
+      method: "post",
+      path: `${PREFIX}/totp/confirm`,
+      id: "confirmTotp",
+      summary: "Switch the second factor on",
+      body: TotpConfirm,
+      result: TotpConfirmed,
+    },
+    async ({ user, body, request, response }) => {
+      const done = await totp.confirm(app, user, body.code, deviceOf(request, response));
+      return handOver(app, done, usesCookie(response), { recovery_codes: done.codes });
+    },
+  );
+  app.route(
+    {
+      ...factor,
+      method: "delete",
+      path: `${PREFIX}/totp`,
+      id: "endTotp",
+      summary: "Switch the second factor off",
+      body: PasswordConfirmation,
+      result: LoginResult,
+    },
+    async ({ user, body, request, response }) => {
+      const done = await totp.end(app, user, body.password, deviceOf(request, response));
+      return handOver(app, done, usesCookie(response));
+    },
+  );
+}
+
+function deviceOf(request: Request, response: Response): Device {
+  const { client, visitor } = locals(response);
+  return { userAgent: request.headers["user-agent"], client, session: visitor?.session ?? null };
+}
+
+function usesCookie(response: Response): boolean {
+  return locals(response).visitor?.isCookie === true;
+}
+
+/** The answer that carries a new token: in the cookie, or in the body. */
+function handOver(app: App, done: LoggedIn, inCookie: boolean, more: object = {}): Answer {
+  const { token, session, user } = done;
+  const rest = { ...more, expires_at: session.expires_at, user: showUser(user) };
+  return inCookie
+    ? { body: rest, headers: { "Set-Cookie": cookie(app, token) } }
+    : { body: { token, ...rest } };
 }
 
 function showSession(session: StoredSession, current: string) {

@@ -1,15 +1,14 @@
 /** The rules of registering and logging in. */
-import { Not } from "typeorm";
+import { type EntityManager, Not } from "typeorm";
 import { Problem } from "../errors.ts";
 import { newId, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import { forgetAttempts, reserveAttempt } from "./guessing.ts";
-import { type Session, Sessions, type User, Users } from "./model.ts";
+import { greetAgain, hold, resend } from "./credentials.ts";
+import { normalizeEmail, type Session, Sessions, type User, Users } from "./model.ts";
 import { checkPassword, hashPassword, isOutdated, verifyPassword } from "./passwords.ts";
-
-export function normalizeEmail(email: string): string {
-  return email.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
+import { begin, type Device, type LoggedIn } from "./sessions.ts";
+import * as totp from "./totp.ts";
 
 interface NewAccount {
   email: string;
@@ -38,29 +37,78 @@ export async function register(app: App, account: NewAccount): Promise<void> {
       throw error;
     }
     app.record("register.known");
+    greetAgain(app, normalized);
     return;
   }
   app.record("register", { user_id: user.id });
+  resend(app, normalized);
+}
+
+interface LogIn {
+  email: string;
+  password: string;
+  code?: string | undefined;
+}
+
+/** A session for who proves to be this account, in place of the one that was sent along. */
+export async function logIn(app: App, wanted: LogIn, device: Device): Promise<LoggedIn> {
+  const { password, code } = wanted;
+  const email = normalizeEmail(wanted.email);
+  await reserveAttempt(app, email);
+  const user = await authenticate(app, email, password);
+  const fresh = isOutdated(user.password_hash) ? await hashPassword(password) : null;
+  const done = await app.db.transaction(async (manager) => {
+    const held = await hold(app, manager, user);
+    await checkCode(app, manager, held, code);
+    if (app.config.requireVerifiedEmail && held.email_verified_at === null) {
+      throw new Problem("email-not-verified");
+    }
+    if (fresh !== null) {
+      await manager.update(Users, { id: user.id }, { password_hash: fresh });
+    }
+    if (device.session !== null) {
+      await manager.delete(Sessions, { id: device.session.id });
+    }
+    return begin(app, manager, held, device);
+  });
+  await forgetAttempts(app, email);
+  if (done.user.totp_confirmed_at !== null && code !== undefined && !totp.isStep(code)) {
+    app.record("recovery-code.used", { user_id: user.id });
+  }
+  app.record("login", { user_id: user.id });
+  return done;
 }
 
 /** The account with this password; anything else is one and the same problem. */
-export async function authenticate(app: App, email: string, password: string): Promise<User> {
-  const normalized = normalizeEmail(email);
-  await reserveAttempt(app, normalized);
-  const user = await app.db.run((manager) =>
-    manager.findOneBy(Users, { email_normalized: normalized }),
-  );
+async function authenticate(app: App, email: string, password: string): Promise<User> {
+  const user = await app.db.run((manager) => manager.findOneBy(Users, { email_normalized: email }));
   const isRight = await verifyPassword(user?.password_hash, password);
   if (!user || !isRight || user.disabled) {
-    app.record("login.failed", user ? { user_id: user.id } : {});
-    throw new Problem("invalid-credentials");
-  }
-  await forgetAttempts(app, normalized);
-  if (isOutdated(user.password_hash)) {
-    const password_hash = await hashPassword(password);
-    await app.db.run((manager) => manager.update(Users, { id: user.id }, { password_hash }));
+    throw failed(app, user);
   }
   return user;
+}
+
+async function checkCode(
+  app: App,
+  manager: EntityManager,
+  user: User,
+  code: string | undefined,
+): Promise<void> {
+  if (user.totp_confirmed_at === null) {
+    return;
+  }
+  if (code === undefined) {
+    throw new Problem("second-factor-required");
+  }
+  if (!(await totp.accept(app, manager, user, code))) {
+    throw failed(app, user);
+  }
+}
+
+function failed(app: App, user: User | null): Problem {
+  app.record("login.failed", user ? { user_id: user.id } : {});
+  return new Problem("invalid-credentials");
 }
 
 export async function endSession(app: App, user: User, id: string): Promise<void> {

@@ -1,7 +1,7 @@
 /** Opaque session tokens: made, checked, ended. */
 import { createHash, randomBytes } from "node:crypto";
 import type { NextFunction, Request, Response } from "express";
-import { LessThan } from "typeorm";
+import { type EntityManager, LessThan } from "typeorm";
 import { stored } from "../columns.ts";
 import { DAY, newId, now, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
@@ -81,13 +81,27 @@ async function touch(app: App, session: Session, time: number): Promise<void> {
   );
 }
 
+/** Who asks for a session. */
+export interface Device {
+  userAgent: string | undefined;
+  client: string;
+  /** The live session it sent along. */
+  session: Session | null;
+}
+
+export interface LoggedIn {
+  token: string;
+  session: Session;
+  user: User;
+}
+
 /** A fresh session; the token exists only in this answer. */
 export async function begin(
   app: App,
+  manager: EntityManager,
   user: User,
-  userAgent: string | undefined,
-  client: string,
-): Promise<{ token: string; session: Session }> {
+  { userAgent, client }: Device,
+): Promise<LoggedIn> {
   const token = randomBytes(32).toString("base64url");
   const time = now();
   const session: Session = {
@@ -100,12 +114,21 @@ export async function begin(
     last_seen_at: timestamp(time),
     expires_at: timestamp(time + app.config.sessionMaxDays * DAY),
   };
-  await app.db.transaction(async (manager) => {
-    const expired = { user_id: user.id, expires_at: LessThan(timestamp(time)) };
-    await manager.delete(Sessions, expired);
-    await manager.insert(Sessions, session);
-  });
-  return { token, session };
+  const expired = { user_id: user.id, expires_at: LessThan(timestamp(time)) };
+  await manager.delete(Sessions, expired);
+  await manager.insert(Sessions, session);
+  return { token, session, user };
+}
+
+/** Ends every session of the user, then begins one. */
+export async function renew(
+  app: App,
+  manager: EntityManager,
+  user: User,
+  device: Device,
+): Promise<LoggedIn> {
+  await manager.delete(Sessions, { user_id: user.id });
+  return begin(app, manager, user, device);
 }
 
 /** Headers arrive as Latin-1; what is not printable is of no use in a list. */
@@ -126,7 +149,8 @@ export async function list(app: App, userId: string): Promise<Session[]> {
   return rows.filter((session) => !isOver(app, session, time));
 }
 
-function hashOf(token: string): string {
+/** As a token is stored: one that was read there cannot be sent. */
+export function hashOf(token: string): string {
   return createHash("sha256").update(token).digest("hex");
 }
 

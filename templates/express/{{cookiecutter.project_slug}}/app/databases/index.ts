@@ -26,6 +26,8 @@ export interface Database {
   types: { id: string; timestamp: string; table: string; indexesInside: boolean };
   /** Whether migrations open a transaction of their own. */
   migrationTransaction: "all" | "none";
+  /** Whether a transaction can hold one row; else it is alone anyway. */
+  locksRows: boolean;
   isUniqueViolation(error: DriverError): boolean;
   isUnavailable(error: DriverError): boolean;
   pool(source: DataSource): { used: number; idle: number };

@@ -46,6 +46,7 @@ export const mysql: Database = {
     indexesInside: true,
   },
   migrationTransaction: "none",
+  locksRows: true,
   isUniqueViolation: ({ errno }) => errno === 1062,
   isUnavailable: ({ code, errno, message }) =>
     UNAVAILABLE.has(errno ?? 0) ||

@@ -34,6 +34,7 @@ export const postgresql: Database = {
     indexesInside: false,
   },
   migrationTransaction: "all",
+  locksRows: true,
   isUniqueViolation: ({ code }) => code === "23505",
   isUnavailable: ({ code, message }) =>
     /^(?:08|53|57P|55P03|40001|40P01|3D000|28)/.test(code ?? "") ||

@@ -51,6 +51,7 @@ export const sqlite: Database = {
     indexesInside: false,
   },
   migrationTransaction: "none",
+  locksRows: false,
   isUniqueViolation: ({ code }) =>
     code === "SQLITE_CONSTRAINT_UNIQUE" || code === "SQLITE_CONSTRAINT_PRIMARYKEY",
   isUnavailable: ({ code, message }) =>

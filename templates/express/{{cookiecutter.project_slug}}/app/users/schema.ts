@@ -12,6 +12,7 @@ export const User = answer("User", {
   name: name(),
   role: role(),
   email_verified: z.boolean(),
+  totp_enabled: z.boolean(),
   disabled: z.boolean(),
   created_at: dateTime(),
   updated_at: dateTime(),

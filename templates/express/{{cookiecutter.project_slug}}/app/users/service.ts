@@ -1,5 +1,5 @@
 /** The rules about people. */
-import { authenticate } from "../auth/service.ts";
+import { confirm } from "../auth/credentials.ts";
 import { type Role, Sessions, type User, Users } from "../auth/model.ts";
 import { containing } from "../cursors.ts";
 import { Problem } from "../errors.ts";
@@ -13,6 +13,7 @@ export function showUser(user: User) {
     name: user.name,
     role: user.role,
     email_verified: user.email_verified_at !== null,
+    totp_enabled: user.totp_confirmed_at !== null,
     disabled: user.disabled,
     created_at: user.created_at,
     updated_at: user.updated_at,
@@ -29,7 +30,7 @@ export async function rename(app: App, user: User, name: string | undefined): Pr
 }
 
 export async function removeAccount(app: App, user: User, password: string): Promise<void> {
-  await authenticate(app, user.email_normalized, password);
+  await confirm(app, user, password);
   await app.db.run((manager) => manager.delete(Users, { id: user.id }));
   app.record("user.deleted", { user_id: user.id });
 }
