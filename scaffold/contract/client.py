@@ -22,7 +22,7 @@ class Broken(AssertionError):
     """A promise that did not hold: what was asked, expected and answered."""
 
 
-class NotTried(Exception):
+class NotTried(BaseException):
     """A promise that could not be tried here; says what that would need."""
 
 
