@@ -2,11 +2,25 @@
 
 from flask import Flask
 
-from app import api, auth, db, errors, health, limits, logs, metrics, notes, pages, security, users
+from app import (
+    api,
+    auth,
+    db,
+    errors,
+    health,
+    limits,
+    logs,
+    mail,
+    metrics,
+    notes,
+    pages,
+    security,
+    users,
+)
 from app.config import Config
 
 # The first is innermost: what comes later sees more of each request's life.
-PARTS = (db, errors, api, auth, security, limits, health, pages, users, notes, metrics, logs)
+PARTS = (db, errors, api, mail, auth, security, limits, health, pages, users, notes, metrics, logs)
 
 
 def create_app(config: Config) -> Flask:

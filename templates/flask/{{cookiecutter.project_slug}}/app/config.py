@@ -6,7 +6,7 @@ import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, cast
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from flask import current_app
 
@@ -15,6 +15,13 @@ from app import databases
 EXAMPLE_SECRET = "example-only-make-setup-writes-a-fresh-one"  # noqa: S105 (production refuses it)
 SECRET = {"SECRET_KEYS", "METRICS_TOKEN", "DATABASE_URL", "VALKEY_URL"}
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+MAIL_FORMS = "file:DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://…"
+
+_LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
+_ADDRESS = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@" + rf"{_LABEL}(?:\.{_LABEL})*")
+_MAIL_SERVER = re.compile(
+    r"smtps?://(?:([^\s@/:]+):([^\s@/]+)@)?(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +44,11 @@ class Config:
     trusted_proxies: int
     session_idle_days: int
     session_max_days: int
+    require_verified_email: bool
     rate_limit: Rate
     rate_limit_auth: Rate
+    mail_url: str
+    mail_from: str
     log_level: str
     log_format: str
     metrics_token: str
@@ -71,12 +81,14 @@ def load(environ: Mapping[str, str]) -> Config:
     bad: list[str] = []
     values: dict[str, Any] = {}
     is_production = environ.get("APP_ENV") == "production"
-    for name, (default, read, may_be) in VARIABLES.items():
+    variables = VARIABLES | PRODUCTION if is_production else VARIABLES
+    for name, (default, read, may_be) in variables.items():
         given = environ.get(name, "").strip()
         try:
             values[name.lower()] = read(given or default)
         except ValueError:
-            shown = "***" if name in SECRET and given else given
+            is_secret = name in SECRET or (name == "MAIL_URL" and "@" in given)
+            shown = "***" if is_secret and given else given or default
             bad.append(f"{name}={shown}: {may_be}")
     keys = values.get("secret_keys")
     if is_production and keys is not None and (not keys or EXAMPLE_SECRET.encode() in keys):
@@ -96,6 +108,10 @@ def _one_of(*words: str) -> Callable[[str], str]:
         return text
 
     return read
+
+
+def _boolean(text: str) -> bool:
+    return _one_of("true", "false")(text) == "true"
 
 
 def _number(low: int, high: int) -> Callable[[str], int]:
@@ -156,6 +172,32 @@ def _valkey(text: str) -> str:
     return text
 
 
+def _mail(text: str) -> str:
+    if text == "console:" or re.fullmatch("file:.+", _text(text)):
+        return text
+    match = _MAIL_SERVER.fullmatch(text)
+    if not match or not 1 <= int(match[3] or 25) <= 65535:
+        raise ValueError
+    for part in (match[1] or "", match[2] or ""):
+        plain = unquote(part)
+        # What mail servers are sure to read as it was meant.
+        if re.search("%(?![0-9a-fA-F]{2})", part) or not (plain.isascii() and plain.isprintable()):
+            raise ValueError
+    return text
+
+
+def _mail_unseen(text: str) -> str:
+    if text == "console:":
+        raise ValueError
+    return _mail(text)
+
+
+def _address(text: str) -> str:
+    if len(text) > 254 or not _ADDRESS.fullmatch(text):
+        raise ValueError
+    return text
+
+
 def _cores() -> str:
     return str(min(len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1, 256))
 
@@ -177,8 +219,11 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "TRUSTED_PROXIES": ("0", _number(0, 10), "a whole number from 0 to 10"),
     "SESSION_IDLE_DAYS": ("14", _number(1, 3650), "a whole number from 1 to 3650"),
     "SESSION_MAX_DAYS": ("90", _number(1, 3650), "a whole number from 1 to 3650"),
+    "REQUIRE_VERIFIED_EMAIL": ("false", _boolean, "true or false"),
     "RATE_LIMIT": ("300/minute", _rate, "N/second, N/minute, N/hour or N/day"),
     "RATE_LIMIT_AUTH": ("20/minute", _rate, "N/second, N/minute, N/hour or N/day"),
+    "MAIL_URL": ("console:", _mail, f"console:, {MAIL_FORMS}"),
+    "MAIL_FROM": ("app@localhost", _address, "an e-mail address"),
     "LOG_LEVEL": (
         "info",
         _one_of("debug", "info", "warning", "error"),
@@ -188,4 +233,12 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "METRICS_TOKEN": ("", _text, "printable characters"),
     "WEB_CONCURRENCY": (_cores(), _number(1, 256), "a whole number from 1 to 256"),
     "SHUTDOWN_SECONDS": ("20", _number(1, 3600), "a whole number from 1 to 3600"),
+}
+# What differs in production.
+PRODUCTION: dict[str, tuple[str, Callable[[str], Any], str]] = {
+    "MAIL_URL": (
+        "console:",
+        _mail_unseen,
+        f"{MAIL_FORMS}, because console: shows one-time links",
+    ),
 }

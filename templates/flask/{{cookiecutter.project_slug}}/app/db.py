@@ -7,7 +7,16 @@ from typing import Any, cast
 
 import sqlalchemy
 from flask import Flask, current_app
-from sqlalchemy import Connection, Engine, MetaData, create_engine, event, make_url
+from sqlalchemy import (
+    Connection,
+    CursorResult,
+    Engine,
+    MetaData,
+    Result,
+    create_engine,
+    event,
+    make_url,
+)
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -101,6 +110,11 @@ def _undo(connection: Connection) -> None:
             connection.exec_driver_sql("ROLLBACK")
     except DBAPIError:
         connection.invalidate()
+
+
+def has_changed(result: Result[Any]) -> bool:
+    """Whether the statement met the one row it was meant for."""
+    return isinstance(result, CursorResult) and result.rowcount == 1
 
 
 def is_unique_violation(error: BaseException) -> bool:

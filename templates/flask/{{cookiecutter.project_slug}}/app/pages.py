@@ -1,6 +1,7 @@
 """The pages people read: API reference, problem types and security contact."""
 
 from datetime import timedelta
+from functools import partial
 from html import escape
 from pathlib import Path
 
@@ -12,7 +13,8 @@ from app.errors import PROBLEMS, TITLES, Problem
 
 _HERE = Path(__file__).parent
 CONTACT = (_HERE / "data" / "contact.txt").read_text("utf-8").strip()
-ASSETS = {"docs.css": "text/css; charset=utf-8", "docs.js": "text/javascript; charset=utf-8"}
+SCRIPT = "text/javascript; charset=utf-8"
+ASSETS = {"account.js": SCRIPT, "docs.css": "text/css; charset=utf-8", "docs.js": SCRIPT}
 HTML = "text/html; charset=utf-8"
 PAGE = """<!doctype html>
 <html lang="en">
@@ -36,7 +38,8 @@ PAGE = """<!doctype html>
 
 def init_app(app: Flask) -> None:
     started = ids.now()
-    app.add_url_rule("/docs", "docs", _docs)
+    for name in ("docs", "verify-email", "reset-password"):
+        app.add_url_rule(f"/{name}", name, partial(_static_page, name))
     app.add_url_rule("/static/<name>", "static", _asset)
     app.add_url_rule("/problems/<name>", "problem", _problem)
     cached: list[bytes] = []
@@ -66,8 +69,8 @@ def _page(data: bytes) -> Response:
     return _answer(data, HTML)
 
 
-def _docs() -> Response:
-    return _page((_HERE / "static" / "docs.html").read_bytes())
+def _static_page(name: str) -> Response:
+    return _page((_HERE / "static" / f"{name}.html").read_bytes())
 
 
 def _asset(name: str) -> Response:

@@ -179,6 +179,7 @@ class Worker:
         while time.monotonic() < deadline and self._is_busy():
             self._turn()
             self._cut_slow(time.time())
+        self.app.extensions["mail"].stop(deadline - time.monotonic())
         self.app.extensions["engine"].dispose()
 
     def _stop(self, _signal: int, _frame: types.FrameType | None) -> None:

@@ -5,7 +5,11 @@ import pytest
 from app.config import ConfigError, load
 from tests.database import ROOT
 
-PRODUCTION = {"APP_ENV": "production", "PUBLIC_URL": "https://app.example.com"}
+PRODUCTION = {
+    "APP_ENV": "production",
+    "PUBLIC_URL": "https://app.example.com",
+    "MAIL_URL": "smtps://app:secret@mail.example.com",
+}
 
 
 def complaint(settings: dict[str, str]) -> list[str]:
@@ -44,3 +48,15 @@ def test_star_is_refused_as_a_cors_origin() -> None:
     for origins in ("*", "https://app.example.com,*"):
         [line] = complaint({"CORS_ORIGINS": origins})
         assert line.startswith(f"CORS_ORIGINS={origins}: ")
+
+
+def test_console_mail_is_refused_in_production() -> None:
+    secret = {"SECRET_KEYS": "x" * 32}
+    for url in ("", "console:"):
+        [line] = complaint({**PRODUCTION, **secret, "MAIL_URL": url})
+        assert line.startswith("MAIL_URL=console:: file:DIR, ")
+    [line] = complaint({**PRODUCTION, **secret, "MAIL_URL": "smtp://app:secret@mail:port"})
+    assert line.startswith("MAIL_URL=***: ")
+    for url in ("file:mails", "smtp://mail.example.com:25", PRODUCTION["MAIL_URL"]):
+        assert load({**PRODUCTION, **secret, "MAIL_URL": url}).mail_url == url
+    assert load({}).mail_url == "console:"

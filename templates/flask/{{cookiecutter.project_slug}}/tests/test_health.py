@@ -43,5 +43,5 @@ def test_metrics_want_the_token(start: Start) -> None:
     assert Person(guarded).get("/metrics").status == 401
     assert Person(guarded, token="let-me-see-the-metricz").get("/metrics").status == 401
     assert Person(guarded, token="let-me-see-the-metrics").get("/metrics").status == 200
-    production = start(APP_ENV="production", SECRET_KEYS="x" * 32)
+    production = start(APP_ENV="production", SECRET_KEYS="x" * 32, MAIL_URL="file:mails")
     assert Person(production).get("/metrics").status == 404

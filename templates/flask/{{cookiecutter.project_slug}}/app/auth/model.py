@@ -6,13 +6,16 @@ from sqlalchemy import (
     CHAR,
     BigInteger,
     CheckConstraint,
+    ColumnElement,
     ForeignKey,
     Index,
     String,
     UniqueConstraint,
     false,
+    select,
 )
 from sqlalchemy.orm import Mapped, mapped_column
+from sqlalchemy.orm import Session as Work
 
 from app.columns import Id, Time
 from app.databases import TABLE_OPTIONS
@@ -40,6 +43,11 @@ class User(Model):
     totp_last_step: Mapped[int | None] = mapped_column(BigInteger)
     created_at: Mapped[datetime] = mapped_column(Time)
     updated_at: Mapped[datetime] = mapped_column(Time)
+
+
+def lock_user(work: Work, *conditions: ColumnElement[bool]) -> User | None:
+    """Hold the row of one user until the transaction ends; whoever wants it as well waits."""
+    return work.scalars(select(User).where(*conditions).with_for_update()).first()
 
 
 class Session(Model):

@@ -27,14 +27,18 @@ def _nobodys_hash() -> str:
     return hash_password("nobody has this password")
 
 
-def check(password: str, email: str, name: str) -> None:
-    """Refuse a password that is easy to guess for this person."""
+def check_strength(password: str) -> None:
+    """Refuse a password that is easy to guess for anybody."""
     plain = unicodedata.normalize("NFKC", password)
-    folded = plain.casefold()
     if not 12 <= len(plain) <= 128:
         raise invalid("#/password", "must have between 12 and 128 characters")
-    if folded in _common():
+    if plain.casefold() in _common():
         raise invalid("#/password", "is too common")
+
+
+def check_personal(password: str, email: str, name: str) -> None:
+    """Refuse a password that is easy to guess for this person."""
+    folded = unicodedata.normalize("NFKC", password).casefold()
     if _contains(folded, email.casefold()) or _contains(folded, name.casefold()):
         raise invalid("#/password", "must not contain the address or the name")
 

@@ -1,29 +1,23 @@
 """The rules of registering and logging in."""
 
-from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import select, update
+from sqlalchemy.orm import Session as Work
 
-from app import db, ids, logs
-from app.auth import guessing, passwords, sessions
-from app.auth.model import Session, User
+from app import config, db, ids, logs
+from app.auth import credentials, guessing, passwords, sessions, totp
+from app.auth.model import User
 from app.auth.schema import Login, Register
+from app.auth.sessions import LoggedIn
 from app.errors import Problem
 from app.ids import format_time
-from app.users.schema import show
-
-
-@dataclass(frozen=True, slots=True)
-class LoggedIn:
-    token: str
-    session: Session
-    user: dict[str, Any]
+from app.locals import current_viewer
 
 
 def register(wanted: Register) -> None:
     """Make the account, or do the same work for nothing when the address is known."""
-    passwords.check(wanted.password, wanted.email, wanted.name)
+    passwords.check_strength(wanted.password)
+    passwords.check_personal(wanted.password, wanted.email, wanted.name)
     moment = ids.now()
     user = User(
         id=ids.new_id(),
@@ -41,40 +35,46 @@ def register(wanted: Register) -> None:
     except Exception as error:
         if not db.is_unique_violation(error):
             raise
+        credentials.greet_again(wanted.email)
         logs.event("register.known")
     else:
+        credentials.resend(wanted.email)
         logs.event("register", subject=user_id)
 
 
 def login(wanted: Login) -> LoggedIn:
-    """Check the password and begin a session."""
-    email = wanted.email.lower()
-    user = _checked(email, wanted.password)
-    moment = ids.now()
+    """Begin a session for who proves to be this account, in place of the one sent along."""
+    checked = credentials.check(wanted.email.lower(), wanted.password)
+    carried = current_viewer()
+    fresh = None
+    if passwords.is_outdated(checked.password_hash):
+        fresh = passwords.hash_password(wanted.password)
     with db.writing() as work:
-        if passwords.is_outdated(user.password_hash):
-            fresh = passwords.hash_password(wanted.password)
-            work.execute(update(User).where(User.id == user.id).values(password_hash=fresh))
-        token, session = sessions.create(work, user.id, moment)
+        user = credentials.hold(work, checked)
+        factor = _second_factor(work, user, wanted.code)
+        if config.current().require_verified_email and user.email_verified_at is None:
+            raise Problem("email-not-verified")
+        user.password_hash = fresh or user.password_hash
+        if carried:
+            sessions.end(work, carried.user_id, carried.session_id)
+        done = sessions.begin(work, user)
+    guessing.succeed(user.email_normalized)
+    if factor == "recovery-code":
+        logs.event("recovery-code.used", subject=user.id)
     logs.event("login", subject=user.id)
-    return LoggedIn(token, session, show(user))
+    return done
 
 
-def _checked(email: str, password: str) -> User:
-    guessing.attempt(email)
-    with db.reading() as work:
-        user = work.scalars(select(User).where(User.email_normalized == email)).first()
-    is_right = passwords.verify(user.password_hash if user else None, password)
-    if user is None or not is_right or user.disabled:
-        logs.event("login.failed", subject=user and user.id)
-        raise Problem("invalid-credentials")
-    guessing.succeed(email)
-    return user
-
-
-def confirm(email: str, password: str) -> User:
-    """Ask for the password again before something that cannot be undone."""
-    return _checked(email.lower(), password)
+def _second_factor(work: Work, user: User, code: str | None) -> str | None:
+    """Say which kind of code was used up, if one is wanted at all."""
+    if user.totp_confirmed_at is None:
+        return None
+    if code is None:
+        raise Problem("second-factor-required")
+    factor = totp.accept(work, user, code)
+    if factor is None:
+        raise credentials.refused(user)
+    return factor
 
 
 def list_sessions(user_id: str, current_id: str) -> list[dict[str, Any]]:

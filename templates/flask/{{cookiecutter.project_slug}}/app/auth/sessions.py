@@ -3,17 +3,18 @@
 import hashlib
 import re
 import secrets
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
 from flask import request
 from sqlalchemy import Row, Select, bindparam, delete, select, update
-from sqlalchemy.engine import CursorResult
 from sqlalchemy.orm import Session as Work
 
 from app import config, db, ids
 from app.auth.model import Session, User
 from app.locals import Viewer, cookie_name
+from app.users.schema import show
 
 _TOKEN = re.compile("[A-Za-z0-9_-]{43}")
 TOUCH = timedelta(minutes=1)
@@ -44,13 +45,21 @@ def _idle() -> timedelta:
     return timedelta(days=config.current().session_idle_days)
 
 
-def create(work: Work, user_id: str, moment: datetime) -> tuple[str, Session]:
+@dataclass(frozen=True, slots=True)
+class LoggedIn:
+    token: str
+    expires_at: datetime
+    user: dict[str, Any]
+
+
+def begin(work: Work, user: User) -> LoggedIn:
     """Store a new session and return its token, which is kept nowhere."""
+    moment = ids.now()
     work.execute(delete(Session).where(Session.expires_at < moment))
     token = secrets.token_urlsafe(32)
     session = Session(
         id=ids.new_id(),
-        user_id=user_id,
+        user_id=user.id,
         token_hash=_hash(token),
         user_agent=_shown(request.headers.get("User-Agent")),
         client_address=request.environ["app.client"][:45] or None,
@@ -59,7 +68,13 @@ def create(work: Work, user_id: str, moment: datetime) -> tuple[str, Session]:
         expires_at=moment + timedelta(days=config.current().session_max_days),
     )
     work.add(session)
-    return token, session
+    return LoggedIn(token, session.expires_at, show(user))
+
+
+def renew(work: Work, user: User) -> LoggedIn:
+    """End all sessions of somebody and begin a new one."""
+    end_all(work, user.id)
+    return begin(work, user)
 
 
 def _shown(text: str | None) -> str | None:
@@ -120,10 +135,8 @@ def live(user_id: str) -> Select[Session]:
 
 
 def end(work: Work, user_id: str, session_id: str) -> bool:
-    result = work.execute(
-        delete(Session).where(Session.id == session_id, Session.user_id == user_id)
-    )
-    return isinstance(result, CursorResult) and result.rowcount == 1
+    gone = delete(Session).where(Session.id == session_id, Session.user_id == user_id)
+    return db.has_changed(work.execute(gone))
 
 
 def end_all(work: Work, user_id: str, except_id: str | None = None) -> None:

@@ -25,6 +25,7 @@ class User(api.Shape):
     name: Name
     role: Role
     email_verified: bool
+    totp_enabled: bool
     disabled: bool
     created_at: Moment
     updated_at: Moment
@@ -56,6 +57,7 @@ def show(user: Any) -> dict[str, Any]:
         "name": user.name,
         "role": user.role,
         "email_verified": user.email_verified_at is not None,
+        "totp_enabled": user.totp_confirmed_at is not None,
         "disabled": user.disabled,
         "created_at": format_time(user.created_at),
         "updated_at": format_time(user.updated_at),

@@ -5,9 +5,8 @@ from typing import Any
 from sqlalchemy import delete, func, or_, select, update
 
 from app import cursors, db, ids, logs
-from app.auth import service as accounts
-from app.auth import sessions
-from app.auth.model import User
+from app.auth import credentials, sessions
+from app.auth.model import User, lock_user
 from app.cursors import PageQuery
 from app.errors import Problem
 from app.users.schema import AdminUserUpdate, show
@@ -29,7 +28,7 @@ def rename(user_id: str, name: str) -> dict[str, Any]:
 
 def delete_me(user_id: str, email: str, password: str) -> None:
     """Delete the account; sessions and notes go with it."""
-    accounts.confirm(email, password)
+    credentials.confirm(email, password)
     with db.writing() as work:
         work.execute(delete(User).where(User.id == user_id))
     logs.event("user.deleted", subject=user_id)
@@ -57,7 +56,7 @@ def change(user_id: str, wanted: AdminUserUpdate, admin_id: str) -> dict[str, An
     """Change role or access of somebody; nobody takes away his own."""
     given = {name: getattr(wanted, name) for name in wanted.model_fields_set}
     with db.writing() as work:
-        user = work.scalars(select(User).where(User.id == user_id).with_for_update()).first()
+        user = lock_user(work, User.id == user_id)
         if user is None:
             raise Problem("not-found")
         before = {name: getattr(user, name) for name in given}
