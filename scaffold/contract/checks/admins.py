@@ -85,7 +85,7 @@ def admin_role(app: Target) -> None:
     true(again.client.get(USERS).status in {401, 403}, "a demoted admin still lists people")
 
 
-@check(4, "An admin can neither demote nor disable himself", "ASVS 2.3.1")
+@check(4, "An admin can neither demote nor disable himself", "ASVS 2.3.2")
 def admin_himself(app: Target) -> None:
     admin = app.admin()
     path = f"{USERS}/{admin.id}"
@@ -94,7 +94,7 @@ def admin_himself(app: Target) -> None:
     admin.client.get(USERS).expect(200)
 
 
-@check(4, "An admin changes role and disabled, nothing else", "OWASP API3:2023")
+@check(4, "An admin changes role and disabled, nothing else", "OWASP API3:2023, ASVS 8.2.3, 15.3.3")
 def admin_mass_assignment(app: Target) -> None:
     admin, person = app.admin(), app.person()
     path = f"{USERS}/{person.id}"
@@ -107,7 +107,7 @@ def admin_mass_assignment(app: Target) -> None:
     admin.client.patch(f"{USERS}/{SOME}", {"disabled": True}).problem("not-found")
 
 
-@check(4, "An admin has no back door to notes", "OWASP API1:2023")
+@check(4, "An admin has no back door to notes", "OWASP API1:2023, ASVS 8.2.2")
 def admin_no_back_door(app: Target) -> None:
     admin, person = app.admin(), app.person()
     path = f"{API}/notes/{app.note(person)['id']}"

@@ -80,7 +80,7 @@ def register_mass_assignment(app: Target) -> None:
     equal(app.person().user["role"], "user", "role")
 
 
-@check(4, "Addresses follow the HTML standard's pattern with a dot in the domain")
+@check(4, "Addresses follow the HTML standard's pattern with a dot in the domain", "ASVS 2.2.1")
 def register_emails(app: Target) -> None:
     for email in BAD_EMAILS:
         answer = app.anonymous.post(REGISTER, body(email=email))
@@ -150,7 +150,7 @@ def register_time(app: Target) -> None:
     true(0.4 < old / new < 2.5, f"known {old:.4f} s, new {new:.4f} s")
 
 
-@check(4, "A log-in tells the end of the session and who it is, and nothing secret")
+@check(4, "A log-in tells the end of the session and who it is, and nothing secret", "ASVS 15.3.1")
 def login_answer(app: Target) -> None:
     known = app.account()
     answer = app.anonymous.post(
@@ -164,7 +164,7 @@ def login_answer(app: Target) -> None:
 
 
 USER = sorted(
-    ["id", "email", "name", "role", "email_verified", "disabled", "created_at", "updated_at"]
+    "id email name role email_verified totp_enabled disabled created_at updated_at".split()
 )
 
 

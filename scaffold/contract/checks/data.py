@@ -37,7 +37,7 @@ def keys_parallel(app: Target) -> None:
     equal(len(set(ids)), 16, "different ids")
 
 
-@check(8, "The database itself refuses what the rules forbid", "ASVS 2.3.3")
+@check(8, "The database itself refuses what the rules forbid")
 def integrity(app: Target) -> None:
     person = app.person()
     for statement, values in (

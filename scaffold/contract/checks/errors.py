@@ -12,7 +12,11 @@ NOTES = f"{API}/notes"
 MIB = 1 << 20
 
 
-@check(6, "A path nobody serves is a problem, before anybody is asked who he is", "RFC 9457")
+@check(
+    6,
+    "A path nobody serves is a problem, before anybody is asked who he is",
+    "RFC 9457, ASVS 13.4.1",
+)
 def unknown_path(app: Target) -> None:
     for path in ("/", "/nope", f"{API}", f"{API}/", f"{API}/nope", f"{NOTES}/", "/healthz/"):
         found = app.anonymous.get(path).problem("not-found")
@@ -23,7 +27,7 @@ def unknown_path(app: Target) -> None:
     equal(found["instance"], "/nope", "instance carries no query")
 
 
-@check(6, "A wrong method names the allowed ones", "RFC 9110 15.5.6")
+@check(6, "A wrong method names the allowed ones", "RFC 9110 15.5.6, ASVS 13.4.4")
 def wrong_method(app: Target) -> None:
     for method, path, allowed in (
         ("PUT", NOTES, {"GET", "HEAD", "POST", "OPTIONS"}),
@@ -48,7 +52,7 @@ def options(app: Target) -> None:
     app.anonymous.request("OPTIONS", "/nope").problem("not-found")
 
 
-@check(6, "Malformed JSON is told from invalid JSON", "RFC 8259")
+@check(6, "Malformed JSON is told from invalid JSON", "RFC 8259, ASVS 1.5.2, 15.3.7")
 def malformed_json(app: Target) -> None:
     client = app.person().client
     for body in (
@@ -81,7 +85,7 @@ def not_an_object(app: Target) -> None:
         equal(answer.json()["errors"][0]["detail"], "must be an object", value)
 
 
-@check(6, "Only JSON is read", "RFC 9110 15.5.16")
+@check(6, "Only JSON is read", "RFC 9110 15.5.16, ASVS 3.5.2")
 def media_type(app: Target) -> None:
     client = app.person().client
     bad = ("text/plain", "application/x-www-form-urlencoded", "application/jsonx", "x", "", None)
@@ -110,7 +114,7 @@ def not_acceptable(app: Target) -> None:
         client.get(NOTES, headers={"Accept": accepted}).expect(200)
 
 
-@check(6, "A body over one mebibyte is refused, and one of a mebibyte is read", "ASVS 4.2.1")
+@check(6, "A body over one mebibyte is refused, and one of a mebibyte is read", "ASVS 15.2.2")
 def body_size(app: Target) -> None:
     client = app.person().client
     start, end = b'{"title":"x"', b"}"
@@ -128,7 +132,7 @@ def head(app: Target, token: str | None, *lines: str) -> bytes:
     return "\r\n".join((*fixed, *more)).encode()
 
 
-@check(6, "A body announced as too large is refused before it is sent", "ASVS 4.2.1")
+@check(6, "A body announced as too large is refused before it is sent", "ASVS 15.2.2")
 def body_announced(app: Target) -> None:
     client = app.person().client
     begin = time.monotonic()
@@ -140,7 +144,7 @@ def body_announced(app: Target) -> None:
     true(b"/problems/content-too-large" in answer, answer)
 
 
-@check(6, "A body that grows too large is cut off while it is sent", "ASVS 4.2.1")
+@check(6, "A body that grows too large is cut off while it is sent", "ASVS 15.2.2")
 def body_chunked(app: Target) -> None:
     client = app.person().client
     chunk = b"10000\r\n" + b" " * 65536 + b"\r\n"
@@ -158,7 +162,7 @@ def body_chunked(app: Target) -> None:
     client.get(NOTES).expect(200)
 
 
-@check(6, "A chunked body within the limit is read")
+@check(6, "A chunked body within the limit is read", "ASVS 4.2.1")
 def body_chunked_small(app: Target) -> None:
     client = app.person().client
     data = head(app, client.token, "Transfer-Encoding: chunked")

@@ -39,7 +39,7 @@ def guessing_unknown(app: Target) -> None:
     blocked(guess(app, email))
 
 
-@check(4, "Guessing in parallel gains nothing", "ASVS 6.3.1, 15.4.1")
+@check(4, "Guessing in parallel gains nothing", "ASVS 6.3.1, 15.4.2")
 def guessing_parallel(app: Target) -> None:
     for email in (app.account()["email"], fresh_email()):
         answers = together([lambda email=email: guess(app, email)] * 20)  # type: ignore[misc]
@@ -90,7 +90,7 @@ def guessing_delete(app: Target) -> None:
     blocked(guess(app, person.email, person.password))
 
 
-@check(4, "A forged client address gains nothing", "ASVS 4.1.3")
+@check(4, "A forged client address gains nothing", "ASVS 4.1.3, 15.3.4")
 def guessing_forwarded(app: Target) -> None:
     email = app.account()["email"]
     body = {"email": email, "password": "wrong"}

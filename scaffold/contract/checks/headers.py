@@ -58,7 +58,9 @@ def answers(app: Target, person: Person) -> list[Answer]:
 STATUSES = [200, 201, 202, 204, 304, 400, 400, 401, 403, 404, 405, 406, 412, 413, 415, 422, 428]
 
 
-@check(7, "Every answer, errors too, carries the security headers", "ASVS 3.4")
+@check(
+    7, "Every answer, errors too, carries the security headers", "ASVS 3.4.3, 3.4.4, 3.4.5, 3.4.6"
+)
 def security_headers(app: Target) -> None:
     found = answers(app, app.person())
     equal([answer.status for answer in found], STATUSES, "statuses")
@@ -125,7 +127,7 @@ def request_id_made(app: Target) -> None:
     equal(len(seen), 9, "different ids")
 
 
-@check(7, "Refusals of strange requests carry the headers as well", "ASVS 3.4")
+@check(7, "Refusals of strange requests carry the headers as well", "ASVS 3.4.4, 3.4.6")
 def headers_on_bad_requests(app: Target) -> None:
     for path in ("/%00", f"{API}/notes/%ff", "/%zz", f"{API}/notes?q=%"):
         answer = app.anonymous.get(path)

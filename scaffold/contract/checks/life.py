@@ -130,7 +130,7 @@ def port_taken(app: Target) -> None:
             server.kill()
 
 
-@check(10, "Slow headers are cut", "OWASP API4:2023, ASVS 13.2.6")
+@check(10, "Slow headers are cut", "OWASP API4:2023, ASVS 15.2.2")
 def slow_headers(app: Target) -> None:
     begin = time.monotonic()
     with app.anonymous.connect(20) as connection:
@@ -139,6 +139,30 @@ def slow_headers(app: Target) -> None:
     spent = time.monotonic() - begin
     true(spent < 16, f"cut after {spent:.0f} s, not 10")
     true(not answer.startswith(b"HTTP/1.1 2"), answer)
+
+
+@check(10, "Bodies that stand still or trickle in are cut", "OWASP API4:2023, ASVS 15.2.2")
+def slow_bodies(app: Target) -> None:
+    begin = time.monotonic()
+    data = head(app, app.person().client.token, "Content-Length: 1000") + b'{"title": "'
+    with app.anonymous.connect(40) as still, app.anonymous.connect(40) as trickling:
+        for connection in (still, trickling):
+            connection.sendall(data)
+        # A byte a second, until the other side has enough.
+        trickling.settimeout(1)
+        while time.monotonic() - begin < 40:
+            with suppress(TimeoutError):
+                if not trickling.recv(65536):
+                    break
+            try:
+                trickling.sendall(b"x")
+            except OSError:
+                break
+        trickled = time.monotonic() - begin
+        answer = read_all(still)
+    true(trickled < 36, f"the trickling body was cut after {trickled:.0f} s, not 30")
+    true(time.monotonic() - begin < 38, "the body that stood still was not cut after 30 s")
+    true(not answer.startswith((b"HTTP/1.1 2", b"HTTP/1.1 5")), answer[:200])
 
 
 @check(10, "Keep-alive serves one request after another", "RFC 9112 9.3")

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 
 from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks.documented import SOME, operations
 from scaffold.contract.checks.operations import LOW
 from scaffold.contract.client import Answer, Client
 from scaffold.contract.target import API, Target, fresh_email, together
@@ -53,7 +54,7 @@ def limited(answer: Answer) -> None:
 @check(
     7,
     "The limit is exact, and each answer says what is left",
-    "draft-ietf-httpapi-ratelimit-headers",
+    "draft-ietf-httpapi-ratelimit-headers, ASVS 2.4.1",
 )
 def limit_exact(app: Target) -> None:
     client = visitor(app)
@@ -87,6 +88,16 @@ def limit_auth(app: Target) -> None:
     equal(left(answer), QUOTA - 1, "the default limit is another one")
 
 
+@check(7, "Whatever changes an account has the tighter limit", "ASVS 6.3.1, OWASP API4:2023")
+def limit_auth_everywhere(app: Target) -> None:
+    tight = [each for each in operations(app) if each.is_unsafe and f"{API}/auth/" in each.path]
+    true(len(tight) > 10, f"only {len(tight)} operations")
+    for operation in tight:
+        answer = operation.send(visitor(app), {}, SOME)
+        equal(answer.header("RateLimit-Policy"), AUTH_POLICY, answer)
+        equal(left(answer), AUTH_QUOTA - 1, answer)
+
+
 @check(7, "A person is limited wherever the requests come from", "OWASP API4:2023")
 def limit_person(app: Target) -> None:
     person, other = app.person(), app.person()
@@ -113,7 +124,7 @@ def limit_apart(app: Target) -> None:
     equal(left(visitor(app).get("/nope")), QUOTA - 1, "left for another")
 
 
-@check(7, "A forged client address gains nothing without a trusted proxy", "ASVS 4.1.3")
+@check(7, "A forged client address gains nothing without a trusted proxy", "ASVS 4.1.3, 15.3.4")
 def limit_forged(app: Target) -> None:
     settings = {**LOW, "TRUSTED_PROXIES": "0", "RATE_LIMIT": "7/hour"}
     other = app.operator.boot(**settings)
@@ -123,7 +134,7 @@ def limit_forged(app: Target) -> None:
     equal(len(set(rest)), len(names), "each request counts")
 
 
-@check(7, "Behind one proxy only the last hop counts", "ASVS 4.1.3")
+@check(7, "Behind one proxy only the last hop counts", "ASVS 4.1.3, 15.3.4")
 def limit_last_hop(app: Target) -> None:
     last = address()
     for number in range(3):

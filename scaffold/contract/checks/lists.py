@@ -111,7 +111,7 @@ def tag_exact(app: Target) -> None:
         equal(titles(person, f"tag={query}"), wanted, f"tag={query}")
 
 
-@check(5, "A bad query is named, and nothing unknown is ignored", "ASVS 2.2.1")
+@check(5, "A bad query is named, and nothing unknown is ignored", "ASVS 2.2.1, 15.3.7")
 def query_strict(app: Target) -> None:
     person = app.person()
     for query, pointer, detail in (

@@ -37,7 +37,7 @@ def note_defaults(app: Target) -> None:
     equal((note["body"], note["tags"]), ("", []), "defaults")
 
 
-@check(5, "Lengths count code points and are exact")
+@check(5, "Lengths count code points and are exact", "ASVS 2.2.1")
 def note_lengths(app: Target) -> None:
     person = app.person()
     long: dict[str, Any] = {
@@ -59,7 +59,7 @@ def note_lengths(app: Target) -> None:
         true(answer.pointers()[0].startswith(pointer), f"{pointer}: {answer.body!r}")
 
 
-@check(5, "Every field's type is checked, and all errors come at once")
+@check(5, "Every field's type is checked, and all errors come at once", "ASVS 2.2.1, 15.3.5")
 def note_types(app: Target) -> None:
     person = app.person()
     bad = {"title": 1, "body": ["x"], "tags": "x", "color": "red"}
@@ -73,7 +73,7 @@ def note_types(app: Target) -> None:
     equal(person.client.post(NOTES, {"title": "t", "body": None}).pointers(), ["#/body"], "null")
 
 
-@check(5, "Nothing can be slipped into a note", "OWASP API3:2023")
+@check(5, "Nothing can be slipped into a note", "OWASP API3:2023, ASVS 8.2.3, 15.3.3")
 def note_mass_assignment(app: Target) -> None:
     person, victim = app.person(), app.person()
     path = f"{NOTES}/{app.note(person)['id']}"

@@ -124,17 +124,18 @@ def metrics_exact(app: Target) -> None:
     eventually(lambda: count(app, **labels), before + 12, "requests counted")
 
 
+def events(app: Target, names: tuple[str, ...]) -> list[float]:
+    """How often each event was counted."""
+    found = metrics(app)
+    return [found.get(("auth_events_total", frozenset({("event", name)})), 0) for name in names]
+
+
 @check(2, "Security events are counted by name", "ASVS 16.3.1")
 def metrics_events(app: Target) -> None:
-    def events(name: str) -> float:
-        labels = frozenset({("event", name)})
-        return metrics(app).get(("auth_events_total", labels), 0)
-
     names = ("register", "login", "login.failed", "logout")
-    before = [events(name) for name in names]
+    before = events(app, names)
     person = app.person()
     wrong = {**person.login, "password": "not the password"}
     app.anonymous.post(f"{API}/auth/login", wrong).expect(401)
     person.client.post(f"{API}/auth/logout").expect(204)
-    wanted = [value + 1 for value in before]
-    eventually(lambda: [events(name) for name in names], wanted, names)
+    eventually(lambda: events(app, names), [value + 1 for value in before], names)

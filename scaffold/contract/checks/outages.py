@@ -1,14 +1,22 @@
-"""Chapters 2, 6, 7 and 10: what happens while a part we need is away."""
+"""Chapters 4, 6, 7 and 10: what happens while a part we need is away."""
 
 from __future__ import annotations
 
+import secrets
+import signal
+import socket
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from urllib.parse import urlsplit
 
 from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks.mail import FORGOT
+from scaffold.contract.checks.resets import quickest
+from scaffold.contract.checks.verification import alike
 from scaffold.contract.client import Answer, Client
 from scaffold.contract.relay import Relay
-from scaffold.contract.target import API, Target
+from scaffold.contract.target import API, Target, fresh_email
 from scaffold.server import Server, free_port
 
 ALIVE = "/healthz"
@@ -77,3 +85,57 @@ def database_returns(app: Target) -> None:
             server.ready(10)
             client.get(f"{API}/notes").expect(200)
             client.post(f"{API}/notes", {"title": "after"}).expect(201)
+
+
+@contextmanager
+def silent() -> Iterator[int]:
+    """A port where connections are taken and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        yield int(listener.getsockname()[1])
+
+
+def mail_changes_nothing(app: Target, place: str) -> None:
+    """Log-in, registering and resets as ever, while nobody takes the mails."""
+    secret = secrets.token_hex(8)
+    url = place.replace("//", f"//app:{secret}@")
+    with app.operator.start(MAIL_URL=url, SHUTDOWN_SECONDS="1", WEB_CONCURRENCY="1") as server:
+        away = Target(server.ready().base, app.operator)
+        known = away.account()["email"]
+        asks: dict[str, Callable[[int], Answer]] = {
+            "known": lambda _: away.anonymous.post(FORGOT, {"email": known}),
+            "unknown": lambda _: away.anonymous.post(FORGOT, {"email": fresh_email()}),
+        }
+        told = quickest(asks, 8)
+        true(max(told.values()) < 2 * min(told.values()) + 0.004, f"forgotten passwords: {told}")
+        alike([ask(0) for ask in asks.values()])
+        begin = time.monotonic()
+        away.person()
+        true(time.monotonic() - begin < 5, "registering waits for the mail server")
+        away.anonymous.get("/readyz").expect(200)
+        server.signal(signal.SIGTERM)
+        equal(server.wait(8), 0, "exit status")
+        true(secret not in server.output(10**6), "the password is in the log")
+        unsent = [line for line in server.log.read_text().splitlines() if '"error"' in line]
+        true(unsent, "nothing in the log about mails left unsent")
+
+
+@check(4, "A mail server that is away changes neither answers nor times", "ASVS 16.5.2")
+def mail_away(app: Target) -> None:
+    mail_changes_nothing(app, f"smtp://127.0.0.1:{free_port()}")
+
+
+@check(4, "Nor does one that takes the connection and says nothing", "ASVS 16.5.2")
+def mail_silent(app: Target) -> None:
+    with silent() as port:
+        mail_changes_nothing(app, f"smtp://127.0.0.1:{port}")
+
+
+@check(10, "Mails that wait are sent before the process ends", "twelve-factor IX")
+def mail_drained(app: Target) -> None:
+    with app.operator.start(WEB_CONCURRENCY="1") as server:
+        leaving = Target(server.ready().base, app.operator)
+        emails = [leaving.account()["email"] for _ in range(5)]
+        server.signal(signal.SIGTERM)
+        equal(server.wait(10), 0, "exit status")
+    for email in emails:
+        app.mail(email, "verify-email")

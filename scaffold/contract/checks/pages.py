@@ -58,9 +58,18 @@ def openapi(app: Target) -> None:
             true(found.status not in {404, 405}, f"{found} although it is documented")
 
 
-@check(2, "The API reference loads nothing from elsewhere and runs nothing inline", "CSP 3")
+@check(
+    2,
+    "The API reference loads nothing from elsewhere and runs nothing inline",
+    "CSP 3, ASVS 3.4.3, 14.2.3",
+)
 def docs(app: Target) -> None:
     page = is_page(app.anonymous.get("/docs", headers={"Accept": "text/html"}))
+    self_contained(app, page)
+
+
+def self_contained(app: Target, page: Answer) -> None:
+    """Nothing inline, and every asset our own."""
     assets = Assets()
     assets.feed(page.body.decode())
     equal(assets.inline, [], "inline scripts or styles")
@@ -70,7 +79,56 @@ def docs(app: Target) -> None:
         asset = app.anonymous.get(path, headers={"Accept": "*/*"}).expect(200)
         equal(asset.header("Cache-Control"), "public, max-age=3600", asset)
         equal(asset.header("X-Content-Type-Options"), "nosniff", asset)
+        kind = {"js": "text/javascript", "css": "text/css"}[path.rpartition(".")[2]]
+        found = (asset.header("Content-Type") or "").replace(" ", "").lower()
+        equal(found, f"{kind};charset=utf-8", asset)
         true(b"https://" not in asset.body and b"http://" not in asset.body, f"link in {path}")
+
+
+class Fields(HTMLParser):
+    """The fields of a page, and where its form sends them."""
+
+    def __init__(self, page: Answer) -> None:
+        super().__init__()
+        self.inputs: list[dict[str, str | None]] = []
+        self.paths: list[str | None] = []
+        self.feed(page.body.decode())
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        if tag == "input":
+            self.inputs.append(given)
+        elif tag == "form":
+            self.paths.append(given.get("data-path"))
+
+
+@check(2, "The pages behind mailed links load and run nothing foreign", "CSP 3, ASVS 3.4.3, 14.2.3")
+def account_pages(app: Target) -> None:
+    for path, form in (
+        ("/verify-email", f"{API}/auth/verify-email"),
+        ("/reset-password", f"{API}/auth/password/reset"),
+    ):
+        page = is_page(app.anonymous.get(path, headers={"Accept": "text/html"}))
+        self_contained(app, page)
+        equal(Fields(page).paths, [form], f"where {path} sends")
+        # What a link carries is for the page's script alone.
+        again = app.anonymous.get(f"{path}?token=x", headers={"Accept": "text/html"})
+        equal(again.expect(200).body, page.body, "the page with a query")
+        app.anonymous.post(path, {}).problem("method-not-allowed")
+
+
+@check(2, "A new password is typed masked, and managers may fill it in", "ASVS 6.2.6, 6.2.7")
+def account_password_field(app: Target) -> None:
+    page = app.anonymous.get("/reset-password", headers={"Accept": "text/html"}).expect(200)
+    (field,) = [given for given in Fields(page).inputs if given.get("name") == "password"]
+    equal((field.get("type"), field.get("autocomplete")), ("password", "new-password"), "field")
+    true("maxlength" not in field or int(field["maxlength"] or 0) >= 128, field)
+
+
+@check(2, "Static directories are not listed", "ASVS 13.4.3")
+def static_listing(app: Target) -> None:
+    for path in ("/static", "/static/", "/static/.", "/static//"):
+        app.anonymous.get(path, headers={"Accept": "*/*"}).problem("not-found")
 
 
 @check(2, "Static files end at their directory", "ASVS 5.3.2")
@@ -80,7 +138,7 @@ def static_traversal(app: Target) -> None:
         true(found.status in {400, 404}, found)
 
 
-@check(2, "security.txt says who to tell", "RFC 9116")
+@check(2, "security.txt says who to tell", "RFC 9116, ASVS 4.1.1")
 def security_txt(app: Target) -> None:
     answer = app.anonymous.get("/.well-known/security.txt", headers={"Accept": "*/*"}).expect(200)
     kind = (answer.header("Content-Type") or "").replace(" ", "").lower()

@@ -52,7 +52,7 @@ def password_context(app: Target) -> None:
     equal(refusal(app, name="Grace Hopper", password=f"my grace hopper {1}"), said, "name")
 
 
-@check(4, "Length and equality are those of the NFKC form", "ASVS 6.2.8, Unicode TR15")
+@check(4, "Length and equality are those of the NFKC form", "NIST SP 800-63B 5.1.1.2, Unicode TR15")
 def password_normal_form(app: Target) -> None:
     # Sixteen characters as sent, eight once they are put together.
     accented = "".join(f"{letter}\u0301" for letter in "aeiouycn")
@@ -101,3 +101,24 @@ def password_salted(app: Target) -> None:
         )
         hashes.add(row[0])
     equal(len(hashes), 2, "different hashes")
+
+
+OLD_PASSWORD = "271828182845904523536028"  # noqa: S105 (of accounts that live for seconds)
+OLD_HASH = (
+    "$argon2id$v=19$m=8192,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg"
+    "$th3pjcjIXzEu72KV9DhFEN1LNd2fFgsSvmMmpBhYie0"
+)
+
+
+@check(4, "A hash of older parameters is made anew at log-in", "ASVS 11.2.2, 11.4.2")
+def password_rehashed(app: Target) -> None:
+    email = app.account()["email"]
+    move = "UPDATE users SET password_hash = ? WHERE email_normalized = ?"
+    app.operator.sql(move, OLD_HASH, email)
+    app.anonymous.post(LOGIN, {"email": email, "password": "wrong"}).expect(401)
+    ask = "SELECT password_hash FROM users WHERE email_normalized = ?"
+    equal(app.operator.sql(ask, email)[0][0], OLD_HASH, "hash after a wrong password")
+    for _ in "twice":
+        app.enter(email, OLD_PASSWORD)
+    found = str(app.operator.sql(ask, email)[0][0]).split("$")[:4]
+    equal(found, ["", "argon2id", "v=19", "m=19456,t=2,p=1"], "PHC string")

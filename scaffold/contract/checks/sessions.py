@@ -43,7 +43,7 @@ def token_shape(app: Target) -> None:
     person.client.get(ME).expect(200)
 
 
-@check(3, "The database keeps only the token's SHA-256", "ASVS 11.4")
+@check(3, "The database keeps only the token's SHA-256", "ASVS 11.4.1")
 def token_hashed(app: Target) -> None:
     token = app.person().client.token or ""
     digest = hashlib.sha256(token.encode()).hexdigest()
@@ -51,7 +51,11 @@ def token_hashed(app: Target) -> None:
     equal(len(rows), 1, "sessions with the hash of the token")
 
 
-@check(3, "A browser's cookie is HttpOnly, Lax, for the whole site, and the body has no token")
+@check(
+    3,
+    "A browser's cookie is HttpOnly, Lax, for the whole site, and the body has no token",
+    "ASVS 3.3.2, 3.3.4",
+)
 def cookie_plain(app: Target) -> None:
     answer = browser_login(app, app.account())
     name, value, attributes = cookie(answer)
@@ -66,7 +70,11 @@ def cookie_plain(app: Target) -> None:
     client.get(ME).expect(200)
 
 
-@check(3, "Behind https the cookie is __Host- and Secure", "RFC 6265bis 4.1.3.2, ASVS 3.3.1")
+@check(
+    3,
+    "Behind https the cookie is __Host- and Secure",
+    "RFC 6265bis 4.1.3.2, ASVS 3.3.1, 3.3.2, 3.3.3",
+)
 def cookie_secure(app: Target) -> None:
     other = app if app.is_https else app.operator.boot(PUBLIC_URL="https://app.example")
     name, value, attributes = cookie(browser_login(other, other.account()))
@@ -132,7 +140,9 @@ def logout(app: Target) -> None:
     other.client.get(ME).expect(200)
 
 
-@check(3, "My sessions are listed newest first, the current one marked, without secrets")
+@check(
+    3, "My sessions are listed newest first, the current one marked, without secrets", "ASVS 15.3.1"
+)
 def sessions_listed(app: Target) -> None:
     body = app.account()
     first = app.enter(body["email"], body["password"])
@@ -152,7 +162,7 @@ def session_address(app: Target) -> None:
     equal(item["client_address"], app.operator.client_address, "client address")
 
 
-@check(3, "One session can be ended", "ASVS 7.4.5, 7.5.2")
+@check(3, "One session can be ended", "ASVS 7.5.2")
 def session_ended(app: Target) -> None:
     person = app.person()
     other = app.enter(person.email, person.password)
@@ -176,7 +186,7 @@ def sessions_ended(app: Target) -> None:
         kept.client.get(ME).expect(200)
 
 
-@check(3, "Nobody ends a stranger's session", "OWASP API1:2023")
+@check(3, "Nobody ends a stranger's session", "OWASP API1:2023, ASVS 8.2.2")
 def session_stranger(app: Target) -> None:
     victim, attacker = app.person(), app.person()
     (item,) = victim.client.get(SESSIONS).expect(200).json()["items"]
@@ -221,3 +231,46 @@ def session_long_agent(app: Target) -> None:
     token = client.post(f"{API}/auth/login", login).expect(200).json()["token"]
     agent = app.client(token).get(SESSIONS).expect(200).json()["items"][0]["user_agent"]
     equal(agent, "x" * 255, "user agent kept")
+
+
+PLANTED = "planted" + "x" * 36
+
+
+@check(3, "A token planted before the log-in is worth nothing after it", "ASVS 7.2.4")
+def session_fixation(app: Target) -> None:
+    known = app.account()
+    login = {"email": known["email"], "password": known["password"]}
+    for headers in (app.cookie(PLANTED), {"Authorization": f"Bearer {PLANTED}"}):
+        for transport in ("cookie", "bearer"):
+            client = app.client(**headers)
+            answer = client.post(f"{API}/auth/login", {**login, "transport": transport})
+            value = cookie(answer.expect(200))[1] or answer.json()["token"]
+            true(len(value) == 43 and value != PLANTED, f"token {value}")
+            refused(app.client(PLANTED).get(ME))
+    for field in ("token", "session", "session_id"):
+        answer = app.anonymous.post(f"{API}/auth/login", {**login, field: PLANTED})
+        equal(answer.pointers(), [f"#/{field}"], field)
+
+
+@check(3, "Somebody else's session that was planted stays somebody else's", "ASVS 7.2.4")
+def session_fixation_other(app: Target) -> None:
+    attacker, victim = app.person("Attacker"), app.person("Victim")
+    client = app.client(**app.cookie(attacker.client.token))
+    token = client.post(f"{API}/auth/login", victim.login).expect(200).json()["token"]
+    true(token != attacker.client.token, "the planted token")
+    equal(app.client(token).get(ME).expect(200).json()["id"], victim.id, "who is logged in")
+    # Whether the session is still there is another promise.
+    answer = attacker.client.get(ME)
+    true(answer.status == 401 or answer.json()["id"] == attacker.id, "the planted session")
+
+
+@check(3, "Logging in once more ends the session that was sent along", "ASVS 7.2.4")
+def login_ends_session(app: Target) -> None:
+    person, other = app.person(), app.person()
+    again = app.enter(person.email, person.password)
+    for client in (person.client, app.client(**app.cookie(again.client.token))):
+        client.post(f"{API}/auth/login", {**person.login, "password": "wrong"}).expect(401)
+        client.get(ME).expect(200)
+        client.post(f"{API}/auth/login", person.login).expect(200)
+        refused(client.get(ME))
+    other.client.get(ME).expect(200)

@@ -9,14 +9,14 @@ from scaffold.contract.target import API, Target
 ME = f"{API}/users/me"
 
 
-@check(4, "I can read myself, without secrets")
+@check(4, "I can read myself, without secrets", "ASVS 15.3.1")
 def me_read(app: Target) -> None:
     person = app.person("Ada Lovelace")
     found = person.client.get(ME).expect(200).json()
     wanted: dict[str, object] = {"email": person.email, "name": "Ada Lovelace", "role": "user"}
-    wanted |= {"email_verified": False, "disabled": False}
+    wanted |= {"email_verified": False, "totp_enabled": False, "disabled": False}
     equal({key: found[key] for key in wanted}, wanted, "me")
-    equal(len(found), 8, "number of members")
+    equal(len(found), 9, "number of members")
 
 
 @check(4, "I can be renamed, and an empty change changes nothing", "RFC 7396")
@@ -29,13 +29,14 @@ def me_renamed(app: Target) -> None:
     equal(person.client.get(ME).expect(200).json()["name"], "Zoë 🜁", "name read again")
 
 
-@check(4, "Nobody promotes, enables or renumbers himself", "OWASP API3:2023")
+@check(4, "Nobody promotes, enables or renumbers himself", "OWASP API3:2023, ASVS 8.2.3, 15.3.3")
 def me_mass_assignment(app: Target) -> None:
     person = app.person()
     for field, value in (
         ("role", "admin"),
         ("disabled", True),
         ("email_verified", True),
+        ("totp_enabled", True),
         ("email", "other@example.com"),
         ("id", person.id),
         ("password", "x" * 20),
@@ -61,7 +62,7 @@ def me_name_length(app: Target) -> None:
         equal(answer.json()["errors"][0]["detail"], "must be a string", strange)
 
 
-@check(4, "Deleting myself wants the password", "ASVS 7.5.1")
+@check(4, "Deleting myself wants the password")
 def me_delete_password(app: Target) -> None:
     person = app.person()
     person.client.delete(ME).problem("unsupported-media-type")
