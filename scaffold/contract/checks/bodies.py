@@ -50,7 +50,7 @@ def body_types(app: Target) -> None:
                 true(f"#/{field}" in answer.pointers(), f"{operation}: {field} = {value!r}")
 
 
-@check(6, "No text of any body holds a NUL or a lone surrogate", "ASVS 2.2.1")
+@check(6, "No text of any body holds a NUL or a lone surrogate", "ASVS 1.3.3, 2.2.1")
 def body_hostile_text(app: Target) -> None:
     for operation, client, identity in reachable(app):
         for field, schema in (operation.body or {}).items():

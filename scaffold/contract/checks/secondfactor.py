@@ -67,7 +67,11 @@ def stored(app: Target, person: Person) -> tuple[object, ...]:
     return tuple(row)
 
 
-@check(4, "A second factor begins with 160 random bits and an address for the device", "RFC 4226 4")
+@check(
+    4,
+    "A second factor begins with 160 random bits and an address for the device",
+    "RFC 4226 4, ASVS 6.5.3",
+)
 def totp_begin(app: Target) -> None:
     person = app.person()
     answer = person.client.post(TOTP, {"password": person.password}).expect(200)
@@ -112,7 +116,11 @@ def totp_unconfirmed(app: Target) -> None:
     login(app, person, "000000").expect(200)
 
 
-@check(4, "Confirming gives ten recovery codes, a new token, and ends every other session")
+@check(
+    4,
+    "Confirming gives ten recovery codes, a new token, and ends every other session",
+    "ASVS 6.5.4, 7.4.3",
+)
 def totp_confirm(app: Target) -> None:
     person = app.person()
     other = app.enter(person.email, person.password)
@@ -160,7 +168,7 @@ def totp_code_form(app: Target) -> None:
         true(answer.json()["errors"][0]["detail"] != "is wrong", f"{odd!r} was tried")
 
 
-@check(4, "Log-in wants the code once the password is right, and only then", "ASVS 6.3.3")
+@check(4, "Log-in wants the code once the password is right, and only then", "ASVS 6.3.3, 6.3.4")
 def totp_login(app: Target) -> None:
     found = guarded(app)
     answer = login(app, found.person)
@@ -230,7 +238,7 @@ def totp_parallel(app: Target) -> None:
     equal((statuses[200], set(statuses) - {200, 401, 429}), (1, set()), f"answers {statuses}")
 
 
-@check(4, "Guessing codes counts like guessing passwords", "ASVS 6.3.1, 6.6.3")
+@check(4, "Guessing codes counts like guessing passwords", "ASVS 6.3.1")
 def totp_guesses(app: Target) -> None:
     found = guarded(app)
     wrong = wrong_code(found.secret)
@@ -240,7 +248,7 @@ def totp_guesses(app: Target) -> None:
     blocked(guess(app, found.person.email))
 
 
-@check(4, "A right password alone does not forget the failures", "ASVS 6.6.3")
+@check(4, "A right password alone does not forget the failures", "ASVS 6.3.1")
 def totp_guesses_kept(app: Target) -> None:
     found = guarded(app)
     for _ in range(TRIES):
@@ -253,7 +261,7 @@ def totp_guesses_kept(app: Target) -> None:
     login(app, other.person).problem("second-factor-required")
 
 
-@check(4, "Guessing codes in parallel gains nothing", "ASVS 6.6.3, 15.4.2")
+@check(4, "Guessing codes in parallel gains nothing", "ASVS 6.3.1, 15.4.2")
 def totp_guesses_parallel(app: Target) -> None:
     found = guarded(app)
     wrong = wrong_code(found.secret)
@@ -262,7 +270,7 @@ def totp_guesses_parallel(app: Target) -> None:
     equal(statuses, {401: TRIES, 429: 16 - TRIES}, "answers to 16 codes at once")
 
 
-@check(4, "Confirming is no way to guess codes", "ASVS 6.6.3")
+@check(4, "Confirming is no way to guess codes", "ASVS 6.3.1")
 def totp_guesses_confirm(app: Target) -> None:
     person = app.person()
     secret = begin(person)
@@ -305,7 +313,7 @@ def totp_survives_reset(app: Target) -> None:
 @check(
     4,
     "Switching off wants the password, gives a new token and ends every other session",
-    "ASVS 7.5.1",
+    "ASVS 7.4.3, 7.5.1",
 )
 def totp_off(app: Target) -> None:
     found = guarded(app)
@@ -363,7 +371,7 @@ def totp_on_again(app: Target) -> None:
     login(app, person, code(second.secret)).expect(200)
 
 
-@check(4, "The secret is stored sealed", "ASVS 11.3.2, 13.3.1")
+@check(4, "The secret is stored sealed", "ASVS 11.3.1, 11.3.2, 13.3.1")
 def totp_sealed(app: Target) -> None:
     found = guarded(app)
     sealed = str(stored(app, found.person)[0])

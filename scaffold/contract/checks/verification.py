@@ -191,7 +191,7 @@ def one_time_token_swept(app: Target) -> None:
         app.operator.sql(end, LONG_AGO, person.id)
 
 
-@check(4, "Where that is required, an unconfirmed address cannot log in", "ASVS 6.3.4")
+@check(4, "Where that is required, an unconfirmed address cannot log in")
 def verified_required(app: Target) -> None:
     other = app.operator.boot(REQUIRE_VERIFIED_EMAIL="true")
     known = other.account()
