@@ -62,6 +62,18 @@ test("login sets a cookie", async (t) => {
   assert.equal((await anyone.get("/api/v1/users/me", { cookie })).body.email, ADA);
 });
 
+test("logging in ends the session that was sent along", async (t) => {
+  const anyone = await start(t);
+  const ada = await anyone.person(ADA);
+  assertProblem(await ada.login(ADA, "not the password"), 401, "invalid-credentials");
+  assert.equal((await ada.get("/api/v1/users/me")).status, 200);
+  const { status, body } = await ada.login(ADA);
+  assert.equal(status, 200);
+  assertProblem(await ada.get("/api/v1/users/me"), 401, "unauthenticated");
+  const again = anyone.with({ authorization: `Bearer ${body.token}` });
+  assert.equal((await again.get("/api/v1/auth/sessions")).body.items.length, 1);
+});
+
 test("wrong password and unknown user look alike", async (t) => {
   const anyone = await start(t);
   await anyone.register(ADA);
@@ -97,8 +109,9 @@ test("logout ends the session", async (t) => {
 });
 
 test("sessions are listed with the current one marked", async (t) => {
-  const ada = await (await start(t)).person(ADA);
-  await ada.post(
+  const anyone = await start(t);
+  const ada = await anyone.person(ADA);
+  await anyone.post(
     "/api/v1/auth/login",
     { email: ADA, password: PASSWORD },
     { "user-agent": "a phone" },

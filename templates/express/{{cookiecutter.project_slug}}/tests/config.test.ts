@@ -40,7 +40,8 @@ test("production refuses a short secret", () => {
     assert.match(line, /^SECRET_KEYS=/);
     assert.ok(!line.includes("too-short"), "a secret is not shown");
   }
-  assert.deepEqual(refusal({ APP_ENV: "production", SECRET_KEYS: GOOD }), []);
+  const good = { APP_ENV: "production", SECRET_KEYS: GOOD, MAIL_URL: "file:mails" };
+  assert.deepEqual(refusal(good), []);
 });
 
 test("production refuses the example secret", () => {
@@ -58,4 +59,15 @@ test("star is refused as a cors origin", () => {
   }
   const { corsOrigins } = readConfig({ CORS_ORIGINS: "https://a.example, https://b.example" });
   assert.deepEqual(corsOrigins, ["https://a.example", "https://b.example"]);
+});
+
+test("console mail is refused in production", () => {
+  const production = { APP_ENV: "production", SECRET_KEYS: GOOD };
+  for (const url of ["", "console:"]) {
+    const [, line = ""] = refusal({ ...production, MAIL_URL: url });
+    assert.match(line, /^MAIL_URL=console:: file:DIR, .*one-time links$/);
+  }
+  assert.deepEqual(refusal({ ...production, MAIL_URL: "smtps://u:p%40ss@mail.example" }), []);
+  const [, wrong = ""] = refusal({ MAIL_URL: "smtp://user:secret@mail.example:99999" });
+  assert.match(wrong, /^MAIL_URL=\*\*\*: console:, file:DIR, /);
 });

@@ -1,8 +1,11 @@
 /** What the tests share: an app on an empty database, and people who use it. */
 import assert from "node:assert/strict";
 import { once } from "node:events";
+import { mkdtempSync, rmSync } from "node:fs";
 import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { after, type TestContext } from "node:test";
 import { type Role, Users } from "../app/auth/model.ts";
 import { readConfig } from "../app/config.ts";
@@ -11,16 +14,21 @@ import { type App, createApp } from "../app/index.ts";
 import { createLog } from "../app/logs.ts";
 import { migrate, openForMigrations } from "../app/migrations.ts";
 import { makeDatabase, removeUsers } from "./database.ts";
+import { type Mail, readMails } from "./mailbox.ts";
 
 export const PASSWORD = "quiet green lanterns";
 
 const database = await makeDatabase();
 after(database.remove);
 
+const mails = mkdtempSync(join(tmpdir(), "mails-"));
+after(() => rmSync(mails, { recursive: true, force: true }));
+
 const DEFAULTS = {
   APP_ENV: "test",
   DATABASE_URL: database.url,
   LOG_LEVEL: "error",
+  MAIL_URL: `file:${mails}`,
   RATE_LIMIT: "100000/minute",
   RATE_LIMIT_AUTH: "100000/minute",
   SECRET_KEYS: "for-tests-only-and-at-least-32-bytes-long",
@@ -42,22 +50,29 @@ export function environment(settings: Settings = {}): Settings {
 
 /** The database of the tests, migrated; it is closed when the test ends. */
 export async function openDb(t: TestContext): Promise<Db> {
-  const db = await openForMigrations(readConfig(environment()));
+  const db = await openMigrated();
   t.after(() => db.close());
+  return db;
+}
+
+async function openMigrated(): Promise<Db> {
+  const db = await openForMigrations(readConfig(environment()));
   await migrate(db);
   return db;
 }
 
 /** An app with nobody in it, listening on a free port until the test ends. */
 export async function start(t: TestContext, settings: Settings = {}): Promise<Client> {
-  const db = await openDb(t);
+  const db = await openMigrated();
   await removeUsers(db);
-  const config = readConfig(environment(settings));
+  const own = mkdtempSync(join(mails, "app-"));
+  const config = readConfig(environment({ MAIL_URL: `file:${own}`, ...settings }));
   const app = createApp(config, db, createLog(config));
   const server = createServer(app.express);
   t.after(async () => {
     server.closeAllConnections();
     server.close();
+    await app.mail.stop(5000);
     await app.close();
   });
   await once(server.listen(0, "127.0.0.1"), "listening");
@@ -123,18 +138,34 @@ export class Client {
     return this.post("/api/v1/auth/register", { email, name, password });
   }
 
-  login(email: string, password = PASSWORD): Promise<Answer> {
-    return this.post("/api/v1/auth/login", { email, password });
+  login(email: string, password = PASSWORD, code?: string): Promise<Answer> {
+    return this.post("/api/v1/auth/login", { email, password, code });
+  }
+
+  /** What was sent to this address so far, with nothing left waiting. */
+  async mails(to: string): Promise<Mail[]> {
+    await this.app.mail.stop(5000);
+    return readMails(this.app.config.mailUrl.replace("file:", ""), to);
+  }
+
+  /** The token in the newest link to this page that was sent to this address. */
+  async tokenFor(page: string, to: string): Promise<string> {
+    const texts = (await this.mails(to)).map(({ text }) => text).join("");
+    const tokens = [...texts.matchAll(new RegExp(`/${page}#token=(.{43})\\n`, "g"))];
+    return tokens.at(-1)?.[1] ?? assert.fail(`no link to ${page}`);
   }
 
   /** Someone with an account, logged in. */
   async person(email = "ada@example.com", role: Role = "user"): Promise<Client> {
-    const { status, text } = await this.register(email);
+    // Without a token: its session would end with the log-in.
+    const { authorization: _, ...headers } = this.headers;
+    const anyone = new Client(this.app, this.origin, headers);
+    const { status, text } = await anyone.register(email);
     assert.equal(status, 202, text);
     const where = { email_normalized: email };
     await this.app.db.run((manager) => manager.update(Users, where, { role }));
-    const { body } = await this.login(email);
-    return this.with({ authorization: `Bearer ${body.token}` });
+    const { body } = await anyone.login(email);
+    return anyone.with({ authorization: `Bearer ${body.token}` });
   }
 }
 

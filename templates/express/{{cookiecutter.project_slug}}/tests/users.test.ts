@@ -17,6 +17,7 @@ test("me can be read and renamed", async (t) => {
     "id",
     "name",
     "role",
+    "totp_enabled",
     "updated_at",
   ]);
   const renamed = await ada.patch(ME, { name: "Ada L." });

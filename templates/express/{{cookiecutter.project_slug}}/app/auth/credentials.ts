@@ -9,7 +9,7 @@ import { normalizeEmail, type OneTimeToken, Sessions, type User, Users } from ".
 import {
   checkPassword,
   checkStrength,
-  checkTelling,
+  checkPersonal,
   hashPassword,
   verifyPassword,
 } from "./passwords.ts";
@@ -36,14 +36,14 @@ export async function hold(app: App, manager: EntityManager, user: User): Promis
 }
 
 /** For an account that somebody tried to make again. */
-export function greetAgain(app: App, email: string): void {
+export function warn(app: App, email: string): void {
   withAccount(app, email, async (user, post) => post(user.email, "known-address"));
 }
 
 /** A link that confirms the address, for a new account or once more. */
 export function resend(app: App, email: string): void {
   withAccount(app, email, async (user, post) => {
-    if (user.email_verified_at === null) {
+    if (!user.disabled && user.email_verified_at === null) {
       post(user.email, "verify-email", await makeLink(app, user, "verify-email"));
     }
   });
@@ -51,7 +51,9 @@ export function resend(app: App, email: string): void {
 
 export function forgot(app: App, email: string): void {
   withAccount(app, email, async (user, post) => {
-    post(user.email, "reset-password", await makeLink(app, user, "reset-password"));
+    if (!user.disabled) {
+      post(user.email, "reset-password", await makeLink(app, user, "reset-password"));
+    }
   });
 }
 
@@ -64,7 +66,7 @@ function withAccount(
   const email_normalized = normalizeEmail(email);
   app.mail.later(async (post) => {
     const user = await app.db.run((manager) => manager.findOneBy(Users, { email_normalized }));
-    if (user && !user.disabled) {
+    if (user) {
       await work(user, post);
     }
   });
@@ -103,7 +105,7 @@ export async function reset(app: App, token: string, password: string): Promise<
   if (!found || found.user.disabled) {
     throw tokens.wrong();
   }
-  checkTelling(normal, found.user.email_normalized, found.user.name);
+  checkPersonal(normal, found.user.email_normalized, found.user.name);
   const password_hash = await hashPassword(normal);
   const { id, email, email_normalized } = found.user;
   await app.db.transaction(async (manager) => {

@@ -18,7 +18,7 @@ const common = new Set(
 /** The password as it is hashed, or a problem that says what is wrong with it. */
 export function checkPassword(password: string, email: string, name: string): string {
   const normal = checkStrength(password);
-  checkTelling(normal, email, name);
+  checkPersonal(normal, email, name);
   return normal;
 }
 
@@ -35,7 +35,7 @@ export function checkStrength(password: string): string {
   return normal;
 }
 
-export function checkTelling(normal: string, email: string, name: string): void {
+export function checkPersonal(normal: string, email: string, name: string): void {
   const folded = normal.toLowerCase();
   const address = email.toLowerCase();
   const parts = [address, address.split("@")[0] ?? "", name.normalize("NFKC").toLowerCase()];
