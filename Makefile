@@ -36,5 +36,6 @@ format: ## put the style right
 types: ## types of this package
 	$(RUN) mypy
 
-bench: ## time scaffold new against stock cookiecutter
-	$(PYTHON) benchmarks/new.py
+bench: ## time what must be quick, or equally slow
+	$(RUN) benchmarks.new
+	$(RUN) benchmarks.login
