@@ -10,7 +10,7 @@ from flask import Flask
 
 from app import create_app
 from app.config import load
-from tests import database
+from tests import database, mailbox
 from tests.person import Person, enroll, promote
 
 SETTINGS = {"APP_ENV": "test", "LOG_LEVEL": "warning", "RATE_LIMIT_AUTH": "1000/second"}
@@ -30,15 +30,17 @@ def database_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture
-def start(database_url: str) -> Iterator[Start]:
+def start(database_url: str, tmp_path: Path) -> Iterator[Start]:
     apps: list[Flask] = []
+    usual = {**SETTINGS, "DATABASE_URL": database_url, "MAIL_URL": f"file:{tmp_path / 'mails'}"}
 
     def make(**settings: str) -> Flask:
-        apps.append(create_app(load({**SETTINGS, "DATABASE_URL": database_url, **settings})))
+        apps.append(create_app(load({**usual, **settings})))
         return apps[-1]
 
     yield make
     for app in apps:
+        mailbox.finish(app)
         app.extensions["engine"].dispose()
     database.empty(database_url)
 

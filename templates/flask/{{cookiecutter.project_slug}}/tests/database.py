@@ -5,6 +5,7 @@ import secrets
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -12,7 +13,7 @@ import pytest
 from alembic.command import upgrade
 from alembic.config import Config
 from flask import Flask
-from sqlalchemy import Engine, Executable, Table, delete, func, select, text
+from sqlalchemy import Engine, Executable, Row, Table, delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app import databases, db
@@ -102,3 +103,8 @@ def empty(url: str) -> None:
 def change(app: Flask, statement: Executable) -> None:
     """Run a statement at once, as an operator could."""
     _run(app.extensions["engine"], statement)
+
+
+def read(app: Flask, statement: Executable) -> list[Row[Any]]:
+    with app.extensions["engine"].connect() as connection:
+        return list(connection.execute(statement))

@@ -86,6 +86,15 @@ def test_five_failures_block_the_account(ada: Person, bob: Person, email: str) -
     assert ada.get(ME).status == 200
 
 
+def test_logging_in_ends_the_session_that_was_sent_along(ada: Person) -> None:
+    other = ada.again()
+    assert ada.login(ADA, "not-the-password").status == 401
+    assert ada.get(ME).status == 200
+    assert ada.login(ADA).status == 200
+    assert ada.get(ME).status == 401
+    assert other.get(ME).status == 200
+
+
 def test_logout_ends_the_session(ada: Person) -> None:
     other = ada.again()
     assert ada.post(f"{AUTH}/logout").status == 204

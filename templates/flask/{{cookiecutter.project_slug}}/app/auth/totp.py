@@ -113,13 +113,15 @@ def _accept_step(work: Work, user: User, code: str) -> bool:
         log.error("a second factor cannot be read: its key is not among SECRET_KEYS")
         return False
     step = _find_step(unsealed.plain, code)
+    if step is None:
+        return False
     values: dict[str, Any] = {"totp_last_step": step}
     if unsealed.is_outdated:
+        # So that the old key can be dropped some day.
         values["totp_secret"] = sealing.seal(unsealed.plain, PURPOSE, user.id)
     is_new = or_(User.totp_last_step.is_(None), User.totp_last_step < step)
     taken = update(User).where(User.id == user.id, is_new).values(values)
-    unsynchronized = taken.execution_options(synchronize_session=False)
-    return step is not None and db.has_changed(work.execute(unsynchronized))
+    return db.has_changed(work.execute(taken, execution_options={"synchronize_session": False}))
 
 
 def _find_step(secret: bytes, code: str) -> int | None:
