@@ -13,7 +13,7 @@ import pytest
 from alembic.command import upgrade
 from alembic.config import Config
 from flask import Flask
-from sqlalchemy import Engine, Executable, Row, Table, delete, func, select, text
+from sqlalchemy import Engine, Executable, Table, delete, func, select, text
 from sqlalchemy.exc import DBAPIError
 
 from app import databases, db
@@ -105,6 +105,6 @@ def change(app: Flask, statement: Executable) -> None:
     _run(app.extensions["engine"], statement)
 
 
-def read(app: Flask, statement: Executable) -> list[Row[Any]]:
+def read(app: Flask, statement: Executable) -> list[tuple[Any, ...]]:
     with app.extensions["engine"].connect() as connection:
-        return list(connection.execute(statement))
+        return [tuple(row) for row in connection.execute(statement)]

@@ -27,9 +27,9 @@ def receive(app: Flask, to: str, subject: str) -> EmailMessage:
     """Wait for the newest message with this beginning of a subject."""
     deadline = time.monotonic() + SECONDS
     while time.monotonic() < deadline:
-        for message in reversed(sent(app, to)):
-            if message["Subject"].startswith(subject):
-                return message
+        found = [each for each in sent(app, to) if str(each["Subject"]).startswith(subject)]
+        if found:
+            return found[-1]
         time.sleep(0.02)
     raise AssertionError(f"no message {subject} to {to}")
 

@@ -140,8 +140,7 @@ def test_a_secret_is_stored_sealed(start: Start) -> None:
     ada = enroll(start(SECRET_KEYS=OLD), "Ada")
     secret, [recovery, *_] = switch_on(ada)
     plain = base64.b32decode(secret)
-    [row] = database.read(ada.app, select(USERS.c.totp_secret, USERS.c.id))
-    sealed, user_id = row[0], row[1]
+    [(sealed, user_id)] = database.read(ada.app, select(USERS.c.totp_secret, USERS.c.id))
     assert len(base64.urlsafe_b64decode(sealed + "==")) == 12 + len(plain) + 16
     with ada.app.app_context():
         assert sealing.unseal(sealed, "totp-secret", user_id) == (plain, False)
