@@ -4,12 +4,12 @@ import type { z } from "zod";
 import type { User } from "./auth/model.ts";
 import type { Session } from "./auth/model.ts";
 import { checkLength, checkMediaType, readJson } from "./bodies.ts";
-import { Problem } from "./errors.ts";
+import { type FieldError, Problem } from "./errors.ts";
 import { parseId } from "./ids.ts";
 import type { App } from "./index.ts";
 import { locals } from "./locals.ts";
 import { checkOrigin } from "./security.ts";
-import { invalid, validate } from "./validation.ts";
+import { BAD_TEXT, checkText, invalid, isBadText, validate } from "./validation.ts";
 
 export type Method = "get" | "post" | "patch" | "delete";
 
@@ -105,13 +105,18 @@ async function readBody(
   if (access !== "probe") {
     checkAccept(request);
   }
-  return body && validate(body, await readJson(request, response));
+  if (!body) {
+    return undefined;
+  }
+  const value = await readJson(request, response);
+  checkText(value);
+  return validate(body, value);
 }
 
 const ACCEPTED = new Set(["*/*", "application/*", "application/json", "application/problem+json"]);
 
 function checkAccept(request: Request): void {
-  const ranges = (request.headers.accept ?? "*/*").toLowerCase().split(",");
+  const ranges = (request.headers.accept || "*/*").toLowerCase().split(",");
   const isFine = ranges.some((range) => {
     const [type = "", ...parameters] = range.split(";").map((part) => part.trim());
     return ACCEPTED.has(type) && !parameters.some((part) => /^q=0(?:\.0*)?$/.test(part));
@@ -124,20 +129,21 @@ function checkAccept(request: Request): void {
 function readQuery(request: Request): Record<string, string> {
   const [, raw = ""] = /\?([^#]*)/.exec(request.originalUrl) ?? [];
   const values = new Map<string, string>();
-  const repeated = new Set<string>();
+  const wrong: FieldError[] = [];
   for (const pair of raw.split("&").filter((part) => part !== "")) {
     const [name = "", ...rest] = pair.split("=");
     const key = decode(name);
+    const value = decode(rest.join("="));
+    const pointer = `#/query/${encodeURIComponent(key)}`;
     if (values.has(key)) {
-      repeated.add(key);
+      wrong.push({ pointer, detail: "must not repeat" });
+    } else if (isBadText(value)) {
+      wrong.push({ pointer, detail: BAD_TEXT });
     }
-    values.set(key, decode(rest.join("=")));
+    values.set(key, value);
   }
-  if (repeated.size > 0) {
-    const wrong = (name: string) => `#/query/${encodeURIComponent(name)}`;
-    throw invalid(
-      [...repeated].map((name) => ({ pointer: wrong(name), detail: "must not repeat" })),
-    );
+  if (wrong.length > 0) {
+    throw invalid(wrong);
   }
   return Object.fromEntries(values);
 }

@@ -16,7 +16,8 @@ export function checkLength(request: Request): void {
 
 /** An accepted media type, in UTF-8 and not compressed. */
 export function checkMediaType(request: Request, accepted: readonly string[]): void {
-  const [type = "", ...parameters] = (request.headers["content-type"] ?? "").split(";");
+  const types = request.headersDistinct["content-type"] ?? [];
+  const [type = "", ...parameters] = types.join().split(";");
   const isKnown = accepted.includes(type.trim().toLowerCase());
   const isUtf8 = parameters
     .map((parameter) => parameter.trim().toLowerCase().replaceAll('"', ""))

@@ -31,11 +31,16 @@ export function readConfig(env: NodeJS.ProcessEnv): Config {
 
 /** The environment, and what is wrong with it so far. */
 class Source {
-  readonly env: NodeJS.ProcessEnv;
+  readonly #env: NodeJS.ProcessEnv;
   readonly errors: string[] = [];
 
   constructor(env: NodeJS.ProcessEnv) {
-    this.env = env;
+    this.#env = env;
+  }
+
+  /** What stands there, without the blanks of a slip in quoting. */
+  text(name: string): string {
+    return (this.#env[name] ?? "").trim();
   }
 
   refuse(name: string, value: string, allowed: string): void {
@@ -43,7 +48,7 @@ class Source {
   }
 
   value<T>(name: string, fallback: T, parse: (raw: string) => T | undefined, allowed: string): T {
-    const raw = this.env[name] ?? "";
+    const raw = this.text(name);
     if (raw === "") {
       return fallback;
     }
@@ -121,14 +126,15 @@ function read(source: Source) {
     mailFrom: source.value("MAIL_FROM", "app@localhost", parseAddress, "an e-mail address"),
     logLevel: source.choice("LOG_LEVEL", "info", ["debug", "info", "warning", "error"]),
     logFormat: source.choice("LOG_FORMAT", isProduction ? "json" : "text", ["json", "text"]),
-    metricsToken: source.env.METRICS_TOKEN ?? "",
+    metricsToken: source.text("METRICS_TOKEN"),
     workers: source.integer("WEB_CONCURRENCY", availableParallelism(), 1, 1024),
     shutdownSeconds: source.integer("SHUTDOWN_SECONDS", 20, 0, 3600),
   };
 }
 
 function readSecrets(source: Source, isProduction: boolean): string[] {
-  const keys = (source.env.SECRET_KEYS ?? "")
+  const keys = source
+    .text("SECRET_KEYS")
     .split(",")
     .map((key) => key.trim())
     .filter((key) => key !== "");
@@ -143,7 +149,7 @@ function readSecrets(source: Source, isProduction: boolean): string[] {
 
 /** Not to the terminal in production: whoever reads the log could use the one-time links. */
 function readMailUrl(source: Source, isProduction: boolean): string {
-  const raw = source.env.MAIL_URL || "console:";
+  const raw = source.text("MAIL_URL") || "console:";
   const isFile = /^file:\P{Cc}+$/u.test(raw);
   const isConsole = raw === "console:" && !isProduction;
   if (!isFile && !isConsole && !parseMailServer(raw)) {

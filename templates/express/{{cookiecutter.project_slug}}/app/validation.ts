@@ -23,9 +23,6 @@ export const answer = request;
 export function text(rule: { min?: number; max?: number; pattern?: string } = {}) {
   const pattern = rule.pattern === undefined ? undefined : new RegExp(rule.pattern, "u");
   const check = (value: string): string | undefined => {
-    if (value.includes("\0") || !value.isWellFormed()) {
-      return "must not contain a NUL character or a lone surrogate";
-    }
     const length = [...value].length;
     if (length < (rule.min ?? 0)) {
       return `must have at least ${rule.min} characters`;
@@ -98,6 +95,32 @@ export function uuid() {
 
 export function dateTime() {
   return z.string().meta({ format: "date-time" });
+}
+
+export const BAD_TEXT = "must not contain a NUL character or a lone surrogate";
+
+/** Text that not every database can hold, or no Unicode at all. */
+export function isBadText(value: string): boolean {
+  return value.includes("\0") || !value.isWellFormed();
+}
+
+/** Refuses bad text wherever it stands, before anything else is said about the body. */
+export function checkText(body: unknown): void {
+  const wrong = [...badPlaces(body, [])];
+  if (wrong.length > 0) {
+    throw invalid(wrong.map((path) => ({ pointer: pointerTo("#", path), detail: BAD_TEXT })));
+  }
+}
+
+function* badPlaces(value: unknown, path: PropertyKey[]): Generator<PropertyKey[]> {
+  if (typeof value === "string" && isBadText(value)) {
+    yield path;
+  } else if (typeof value === "object" && value !== null) {
+    for (const [key, inner] of Object.entries(value)) {
+      const place = [...path, key];
+      yield* isBadText(key) ? [place] : badPlaces(inner, place);
+    }
+  }
 }
 
 /** The value as the schema makes it, or a problem that names each mistake. */

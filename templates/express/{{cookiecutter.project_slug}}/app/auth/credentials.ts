@@ -36,14 +36,14 @@ export async function hold(app: App, manager: EntityManager, user: User): Promis
 }
 
 /** For an account that somebody tried to make again. */
-export function warn(app: App, email: string): void {
+export function greetAgain(app: App, email: string): void {
   withAccount(app, email, async (user, post) => post(user.email, "known-address"));
 }
 
 /** A link that confirms the address, for a new account or once more. */
 export function resend(app: App, email: string): void {
   withAccount(app, email, async (user, post) => {
-    if (!user.disabled && user.email_verified_at === null) {
+    if (user.email_verified_at === null) {
       post(user.email, "verify-email", await makeLink(app, user, "verify-email"));
     }
   });
@@ -51,9 +51,7 @@ export function resend(app: App, email: string): void {
 
 export function forgot(app: App, email: string): void {
   withAccount(app, email, async (user, post) => {
-    if (!user.disabled) {
-      post(user.email, "reset-password", await makeLink(app, user, "reset-password"));
-    }
+    post(user.email, "reset-password", await makeLink(app, user, "reset-password"));
   });
 }
 
@@ -66,7 +64,7 @@ function withAccount(
   const email_normalized = normalizeEmail(email);
   app.mail.later(async (post) => {
     const user = await app.db.run((manager) => manager.findOneBy(Users, { email_normalized }));
-    if (user) {
+    if (user && !user.disabled) {
       await work(user, post);
     }
   });

@@ -4,7 +4,7 @@ import { Problem } from "../errors.ts";
 import { newId, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import { forgetAttempts, reserveAttempt } from "./guessing.ts";
-import { hold, resend, warn } from "./credentials.ts";
+import { greetAgain, hold, resend } from "./credentials.ts";
 import { normalizeEmail, type Session, Sessions, type User, Users } from "./model.ts";
 import { checkPassword, hashPassword, isOutdated, verifyPassword } from "./passwords.ts";
 import { begin, type Device, type LoggedIn } from "./sessions.ts";
@@ -37,7 +37,7 @@ export async function register(app: App, account: NewAccount): Promise<void> {
       throw error;
     }
     app.record("register.known");
-    warn(app, normalized);
+    greetAgain(app, normalized);
     return;
   }
   app.record("register", { user_id: user.id });

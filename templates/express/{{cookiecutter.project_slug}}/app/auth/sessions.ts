@@ -136,6 +136,11 @@ function cut(userAgent: string): string {
   return userAgent.replace(/[^\x20-\x7e\xa0-\xff]/g, "?").slice(0, 255);
 }
 
+/** Whether it has not been ended meanwhile. */
+export async function isThere(manager: EntityManager, session: Session | null): Promise<boolean> {
+  return session !== null && manager.existsBy(Sessions, { id: session.id });
+}
+
 export async function list(app: App, userId: string): Promise<Session[]> {
   const time = now();
   const rows = await app.db.run((manager) =>

@@ -10,7 +10,7 @@ import * as credentials from "./credentials.ts";
 import { forgetAttempts, reserveAttempt } from "./guessing.ts";
 import { RecoveryCodes, type User, Users } from "./model.ts";
 import { seal, unseal } from "./sealing.ts";
-import { type Device, type LoggedIn, renew } from "./sessions.ts";
+import { type Device, isThere, type LoggedIn, renew } from "./sessions.ts";
 
 const PERIOD = 30;
 const SECRET_BYTES = 20;
@@ -54,8 +54,12 @@ export async function confirm(
   await reserveAttempt(app, user.email_normalized);
   const codes = Array.from({ length: CODES }, newCode);
   const done = await app.db.transaction(async (manager) => {
-    const held = await credentials.hold(app, manager, user);
-    checkBegun(held);
+    const held = await app.db.lock(manager, Users, { id: user.id });
+    checkBegun(held ?? user);
+    // Ended meanwhile, it must not get a new session in its place.
+    if (!held || !(await isThere(manager, device.session))) {
+      throw new Problem("unauthenticated");
+    }
     if (!(await acceptStep(app, manager, held, code))) {
       throw invalid([{ pointer: "#/code", detail: "is wrong" }]);
     }

@@ -1,5 +1,5 @@
 /** Mail: queued by a request, sent after it. */
-import { createHash } from "node:crypto";
+import { createHash, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import type { Log } from "../logs.ts";
@@ -99,7 +99,7 @@ export class Mail {
   async #finish(work: Work, about: About): Promise<void> {
     let reason = "";
     // Not at once: the work must not fall into the answer, nor at a time that tells who began it.
-    for (const wait of [100 + Math.random() * 200, ...RETRIES]) {
+    for (const wait of [randomInt(100, 300), ...RETRIES]) {
       const { signal } = this.#stopping;
       await sleep(wait, undefined, { signal }).catch(() => undefined);
       try {
