@@ -138,8 +138,9 @@ def _admit(route: Route) -> Viewer | None:
         return None
     viewer = current_viewer()
     if viewer is None:
-        sent = "Authorization" in request.headers or has_cookie()
-        challenge = 'Bearer error="invalid_token"' if sent else "Bearer"
+        scheme = request.headers.get("Authorization", "").partition(" ")[0].lower()
+        is_refused = scheme == "bearer" or has_cookie()
+        challenge = 'Bearer error="invalid_token"' if is_refused else "Bearer"
         raise Problem("unauthenticated", headers={"WWW-Authenticate": challenge})
     if viewer.by_cookie and request.method not in security.SAFE_METHODS:
         security.check_origin()

@@ -83,10 +83,9 @@ def _shown(text: str | None) -> str | None:
 
 def _sent() -> tuple[str, bool]:
     """Return the token of the request and whether a cookie brought it."""
-    header = request.headers.get("Authorization")
-    if header is not None:
-        scheme, _, token = header.partition(" ")
-        return (token.strip(), False) if scheme.lower() == "bearer" else ("", False)
+    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip(), False
     name = cookie_name(is_https=config.current().is_https)
     return request.cookies.get(name, ""), True
 
