@@ -87,7 +87,7 @@ def transport_security(app: Target) -> None:
         equal(answer.header(STRICT), STAY, answer)
 
 
-@check(7, "An answer has a length, or no body at all", "RFC 9110 8.6")
+@check(7, "An answer has a length, or no body at all", "RFC 9110 8.6, ASVS 4.2.2")
 def lengths(app: Target) -> None:
     for answer in answers(app, app.person()):
         length = answer.header("Content-Length")
