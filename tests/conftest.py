@@ -45,3 +45,19 @@ def database(request: pytest.FixtureRequest) -> Callable[[str], Database]:
 
 def name_of(variant: Variant) -> str:
     return f"{variant.stack.name}-{variant.answers['database']}"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Say how many mutants were killed, and which survived."""
+    trial = "::test_mutant_is_killed["
+    found = {
+        outcome: [
+            each.nodeid for each in terminalreporter.stats.get(outcome, ()) if trial in each.nodeid
+        ]
+        for outcome in ("passed", "failed")
+    }
+    if any(found.values()):
+        killed, survived = len(found["passed"]), found["failed"]
+        terminalreporter.line(f"mutants: {killed} killed, {len(survived)} survived")
+        for name in survived:
+            terminalreporter.line(f"  survived: {name.partition('[')[2].rstrip(']')}")

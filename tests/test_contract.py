@@ -35,6 +35,8 @@ class Observer:
     wrong: dict[str, str] = field(default_factory=dict)
 
     def __call__(self, answer: Answer) -> None:
+        if 300 <= answer.status < 400 and answer.status != 304:
+            self.wrong[f"{answer}"] = "a redirect"
         operation = operation_of(answer)
         if operation is None:
             return
