@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ import scaffold
 from scaffold.contract.checks.headers import answers
 from scaffold.contract.checks.operations import metrics
 from scaffold.contract.client import Answer
-from scaffold.contract.target import API, CORS_ORIGIN, Target
+from scaffold.contract.mailbox import SUBJECTS, Mail
+from scaffold.contract.target import API, CORS_ORIGIN, Target, fresh_password
+from scaffold.contract.totp import code, wrong_code
 from scaffold.stacks import stacks
 from scaffold.variants import variant
 
@@ -32,7 +34,9 @@ SOME = "00000000-0000-7000-8000-000000000000"
 MASKS = {
     r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[0-9a-f]{4}-[0-9a-f]{12}": "UUID",
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?Z": "TIME",
-    r"p[0-9a-f]{16}@example\.com": "EMAIL",
+    r"p[0-9a-f]{16}(@|%40)example\.com": "EMAIL",
+    r"\b[A-Z2-7]{32}\b": "SECRET",
+    r"\b[a-z2-7]{6}(-[a-z2-7]{6}){3}\b": "RECOVERY",
     r'"request_id": ?"[^"]+"': "REQUEST",
     r"\b[A-Za-z0-9_-]{43}\b": "TOKEN",
     r"127\.0\.0\.1:\d+": "HOST",
@@ -122,6 +126,9 @@ def conversation(target: Target) -> list[dict[str, Any]]:
         partial(anonymous.get, "/problems/validation", headers={"Accept": "text/html"}),
         partial(anonymous.get, "/.well-known/security.txt", headers={"Accept": "*/*"}),
         partial(anonymous.get, "/static/docs.js", headers={"Accept": "*/*"}),
+        partial(anonymous.get, "/verify-email", headers={"Accept": "text/html"}),
+        partial(anonymous.get, "/reset-password", headers={"Accept": "text/html"}),
+        partial(anonymous.get, "/static/account.js", headers={"Accept": "*/*"}),
         partial(anonymous.get, "/%00"),
         partial(anonymous.get, "/"),
         partial(client.delete, f"{API}/users/me", {"password": "wrong"}),
@@ -129,6 +136,82 @@ def conversation(target: Target) -> list[dict[str, Any]]:
         partial(client.post, f"{API}/auth/logout"),
     ]
     return [told(answer) for answer in (*answers(target, person), *(send() for send in sends))]
+
+
+@dataclass
+class Speaker:
+    """Sends requests about accounts and remembers the answers."""
+
+    target: Target
+    said: list[Answer] = field(default_factory=list)
+
+    def say(self, method: str, path: str, body: Any, token: str | None = None) -> Any:
+        client = self.target.client(token)
+        self.said.append(client.request(method, f"{API}/auth/{path}", json=body))
+        return self.said[-1].json() if self.said[-1].body else None
+
+
+def links(speaker: Speaker, email: str, new: str) -> None:
+    """Confirm an address and reset a password, well and badly."""
+    say, mail = speaker.say, speaker.target.mail
+    token = {"token": mail(email, "verify-email").token}
+    for body in (token, token, {"token": "x"}, {}, {"token": "x" * 43, "y": 1}):
+        say("POST", "verify-email", body)
+    for path in ("verify-email/resend", "password/forgot"):
+        for body in ({"email": email}, {"email": "nobody@example.com"}, {"email": "x"}, {}):
+            say("POST", path, body)
+    token = {"token": mail(email, "reset-password").token}
+    for password in ("short", "password1234", f"x{email}", new, new):
+        say("POST", "password/reset", {**token, "password": password})
+
+
+def factor(speaker: Speaker, email: str, password: str, token: str) -> None:
+    """Switch a second factor on, use it, and switch it off, well and badly."""
+    say = speaker.say
+    say("POST", "totp/confirm", {"code": "123456"}, token)
+    say("DELETE", "totp", {"password": password}, token)
+    for body in ({}, {"password": "wrong"}):
+        say("POST", "totp", body, token)
+    secret = say("POST", "totp", {"password": password}, token)["secret"]
+    for sent in ("x", wrong_code(secret)):
+        say("POST", "totp/confirm", {"code": sent}, token)
+    done = say("POST", "totp/confirm", {"code": code(secret, -1)}, token)
+    say("POST", "totp", {"password": password}, done["token"])
+    words = done["recovery_codes"]
+    login = {"email": email, "password": password}
+    say("POST", "login", login)
+    for sent in ("", wrong_code(secret), code(secret), words[0], words[0]):
+        say("POST", "login", {**login, "code": sent})
+    for wanted in ("wrong", password, password):
+        say("DELETE", "totp", {"password": wanted}, done["token"])
+
+
+def account(target: Target) -> tuple[list[Answer], list[Mail]]:
+    """One account from its first mail to the end of its second factor."""
+    person, speaker = target.person(), Speaker(target)
+    new, newer = fresh_password(), fresh_password()
+    links(speaker, person.email, new)
+    token = target.enter(person.email, new).client.token
+    change = {"current_password": new, "password": newer}
+    speaker.say("POST", "password/change", {**change, "current_password": "wrong"}, token)
+    token = speaker.say("POST", "password/change", change, token)["token"]
+    factor(speaker, person.email, newer, token)
+    kinds = sorted(SUBJECTS.keys() - {"known-address"})
+    return speaker.said, [target.mail(person.email, kind) for kind in kinds]
+
+
+def read(mail: Mail) -> dict[str, Any]:
+    """All that a mail tells, without what differs each time."""
+    headers = {name.lower() for name in mail.message} - {"date", "message-id"}
+    texts = (mail.subject, str(mail.message["From"]), mail.part("plain"), mail.part("html"))
+    return {"headers": headers, "texts": [masked(text.replace("\r", "")) for text in texts]}
+
+
+def test_the_life_of_an_account_is_the_same(pair: Pair) -> None:
+    flask, express = account(pair.flask), account(pair.express)
+    said = zip(flask[0], express[0], strict=True)
+    assert [pair for pair in said if told(pair[0]) != told(pair[1])] == []
+    assert [read(mail) for mail in flask[1]] == [read(mail) for mail in express[1]]
 
 
 def test_a_conversation_is_the_same(pair: Pair) -> None:
