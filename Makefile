@@ -23,7 +23,7 @@ boots: ## start every variant and hold it to the contract
 	$(RUN) pytest tests/test_boot.py tests/test_contract.py
 
 mutants: ## seed faults and see that the checks find them
-	$(RUN) pytest tests/test_mutants.py
+	MUTANTS=all $(RUN) pytest tests/test_mutants.py
 
 lint: ## style of this package
 	$(RUN) ruff check .

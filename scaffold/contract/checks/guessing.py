@@ -99,3 +99,14 @@ def guessing_forwarded(app: Target) -> None:
         for n in range(TRIES + 1)
     ]
     equal(statuses, [401] * TRIES + [429], "statuses")
+
+
+@check(4, "Nobody keeps an account locked: going on does not make the block longer", "ASVS 6.3.1")
+def guessing_window(app: Target) -> None:
+    known = app.account()
+    for _ in range(TRIES):
+        guess(app, known["email"]).expect(401)
+    waits = [guess(app, known["email"]).header("Retry-After") for _ in range(TRIES + 3)]
+    numbers = [int(wait or 0) for wait in waits]
+    equal(numbers, sorted(numbers, reverse=True), "Retry-After of one refusal after another")
+    true(0 < numbers[-1] <= numbers[0] <= 15 * 60, numbers)

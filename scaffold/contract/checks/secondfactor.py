@@ -175,6 +175,9 @@ def totp_login(app: Target) -> None:
     answer.problem("second-factor-required")
     true((answer.header("WWW-Authenticate") or "").startswith("Bearer"), "a challenge")
     equal(answer.header("Set-Cookie"), None, answer)
+    browser_too = app.anonymous.post(LOGIN, {**found.person.login, "transport": "cookie"})
+    browser_too.problem("second-factor-required")
+    equal(browser_too.header("Set-Cookie"), None, browser_too)
     wrong = {"email": found.person.email, "password": "wrong", "code": code(found.secret)}
     app.anonymous.post(LOGIN, wrong).problem("invalid-credentials")
     guess(app, found.person.email).problem("invalid-credentials")
