@@ -20,7 +20,7 @@ MAIL_FORMS = "file:DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://…"
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
 _ADDRESS = re.compile(r"[a-zA-Z0-9.!#$%&'*+/=?^_`{|}~-]+@" + rf"{_LABEL}(?:\.{_LABEL})*")
 _MAIL_SERVER = re.compile(
-    r"smtps?://(?:([^\s@/:]+):([^\s@/]+)@)?(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::([0-9]{1,5}))?/?"
+    r"smtps?://(?:([^\s@/:?#]+):([^\s@/?#]+)@)?(?:\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::[0-9]{1,5})?/?"
 )
 
 
@@ -176,7 +176,7 @@ def _mail(text: str) -> str:
     if text == "console:" or re.fullmatch("file:.+", _text(text)):
         return text
     match = _MAIL_SERVER.fullmatch(text)
-    if not match or not 1 <= int(match[3] or 25) <= 65535:
+    if not match or urlsplit(text).port == 0:
         raise ValueError
     for part in (match[1] or "", match[2] or ""):
         plain = unquote(part)
