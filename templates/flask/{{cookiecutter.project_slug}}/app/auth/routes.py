@@ -2,9 +2,8 @@
 
 from typing import Any
 
-from app import config
 from app.api import Answer, Call, Routes
-from app.auth import credentials, service, totp
+from app.auth import credentials, service, sessions, totp
 from app.auth.schema import (
     Accepted,
     EmailAddress,
@@ -21,7 +20,6 @@ from app.auth.schema import (
 )
 from app.auth.sessions import LoggedIn
 from app.ids import format_time
-from app.locals import cookie_name
 from app.users.schema import PasswordConfirmation
 
 routes = Routes("auth")
@@ -64,15 +62,7 @@ def _logged_in(done: LoggedIn, *, by_cookie: bool, **more: Any) -> Answer:
     result = {**more, "expires_at": format_time(done.expires_at), "user": done.user}
     if not by_cookie:
         return Answer({"token": done.token, **result})
-    days = config.current().session_max_days
-    return Answer(result, {"Set-Cookie": _cookie(done.token, days * 86400)})
-
-
-def _cookie(token: str, seconds: int) -> str:
-    is_https = config.current().is_https
-    name = cookie_name(is_https=is_https)
-    secure = "; Secure" if is_https else ""
-    return f"{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
+    return Answer(result, sessions.give_cookie(done.token))
 
 
 @routes.add(
@@ -194,7 +184,7 @@ def end_totp(call: Call, wanted: PasswordConfirmation) -> Answer:
 @routes.add("POST", f"{BASE}/logout", "logout", "End this session", status=204)
 def logout(call: Call) -> Answer:
     service.logout(call.viewer.user_id, call.viewer.session_id)
-    return Answer(headers={"Set-Cookie": _cookie("", 0)} if call.viewer.by_cookie else {})
+    return Answer(headers=sessions.take_cookie(call.viewer))
 
 
 @routes.add("GET", f"{BASE}/sessions", "listSessions", "List my sessions", answer=SessionList)

@@ -77,6 +77,23 @@ def renew(work: Work, user: User) -> LoggedIn:
     return begin(work, user)
 
 
+def give_cookie(token: str) -> dict[str, str]:
+    return _cookie(token, config.current().session_max_days * 86400)
+
+
+def take_cookie(viewer: Viewer) -> dict[str, str]:
+    """Take the cookie back from who came with one."""
+    return _cookie("", 0) if viewer.by_cookie else {}
+
+
+def _cookie(token: str, seconds: int) -> dict[str, str]:
+    is_https = config.current().is_https
+    name = cookie_name(is_https=is_https)
+    secure = "; Secure" if is_https else ""
+    value = f"{name}={token}; Path=/; HttpOnly; SameSite=Lax; Max-Age={seconds}{secure}"
+    return {"Set-Cookie": value}
+
+
 def _shown(text: str | None) -> str | None:
     return "".join(sign if sign.isprintable() else "?" for sign in text[:255]) if text else None
 

@@ -2,6 +2,7 @@
 
 from app import cursors
 from app.api import Answer, Call, Routes
+from app.auth import sessions
 from app.cursors import PageQuery
 from app.users import service
 from app.users.schema import AdminUserUpdate, PasswordConfirmation, User, UserList, UserUpdate
@@ -27,7 +28,7 @@ def update_me(call: Call, wanted: UserUpdate) -> Answer:
 )
 def delete_me(call: Call, wanted: PasswordConfirmation) -> Answer:
     service.delete_me(call.viewer.user_id, call.viewer.email, wanted.password)
-    return Answer()
+    return Answer(headers=sessions.take_cookie(call.viewer))
 
 
 @routes.add(
