@@ -20,17 +20,21 @@ import * as tokens from "./tokens.ts";
 export async function confirm(app: App, user: User, password: string): Promise<void> {
   await reserveAttempt(app, user.email_normalized);
   if (!(await verifyPassword(user.password_hash, password))) {
-    app.record("login.failed", { user_id: user.id });
-    throw new Problem("invalid-credentials");
+    throw refused(app, user);
   }
   await forgetAttempts(app, user.email_normalized);
+}
+
+export function refused(app: App, user: User | null): Problem {
+  app.record("login.failed", user ? { user_id: user.id } : {});
+  return new Problem("invalid-credentials");
 }
 
 /** The account as it is now, held until the transaction ends; refused when it was changed since. */
 export async function hold(app: App, manager: EntityManager, user: User): Promise<User> {
   const held = await app.db.lock(manager, Users, { id: user.id });
   if (!held || held.disabled || held.password_hash !== user.password_hash) {
-    throw new Problem("invalid-credentials");
+    throw refused(app, user);
   }
   return held;
 }

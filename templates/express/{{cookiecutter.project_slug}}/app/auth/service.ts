@@ -3,8 +3,8 @@ import { type EntityManager, Not } from "typeorm";
 import { Problem } from "../errors.ts";
 import { newId, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
+import { greetAgain, hold, refused, resend } from "./credentials.ts";
 import { forgetAttempts, reserveAttempt } from "./guessing.ts";
-import { greetAgain, hold, resend } from "./credentials.ts";
 import { normalizeEmail, type Session, Sessions, type User, Users } from "./model.ts";
 import { checkPassword, hashPassword, isOutdated, verifyPassword } from "./passwords.ts";
 import { begin, type Device, type LoggedIn } from "./sessions.ts";
@@ -84,7 +84,7 @@ async function authenticate(app: App, email: string, password: string): Promise<
   const user = await app.db.run((manager) => manager.findOneBy(Users, { email_normalized: email }));
   const isRight = await verifyPassword(user?.password_hash, password);
   if (!user || !isRight || user.disabled) {
-    throw failed(app, user);
+    throw refused(app, user);
   }
   return user;
 }
@@ -102,13 +102,8 @@ async function checkCode(
     throw new Problem("second-factor-required");
   }
   if (!(await totp.accept(app, manager, user, code))) {
-    throw failed(app, user);
+    throw refused(app, user);
   }
-}
-
-function failed(app: App, user: User | null): Problem {
-  app.record("login.failed", user ? { user_id: user.id } : {});
-  return new Problem("invalid-credentials");
 }
 
 export async function endSession(app: App, user: User, id: string): Promise<void> {
