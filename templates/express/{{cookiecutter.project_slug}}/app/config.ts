@@ -1,5 +1,6 @@
 /** Configuration from the environment, checked before anything starts. */
 import { randomBytes } from "node:crypto";
+import { isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
 import { databases, defaultUrl } from "./databases/index.ts";
 
@@ -170,16 +171,18 @@ export interface MailServer {
 }
 
 const MAIL_SERVER =
-  /^(smtps?):\/\/(?:([^\s@/:]+):([^\s@/]+)@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?\/?$/;
+  /^(smtps?):\/\/(?:([^\s@/:?#]+):([^\s@/?#]+)@)?(\[[0-9a-fA-F:.]+\]|[A-Za-z0-9.-]+)(?::(\d{1,5}))?\/?$/;
 
 /** What an smtp:// or smtps:// address says. */
 export function parseMailServer(raw: string): MailServer | undefined {
-  const [, scheme, user, pass, host = "", digits] = MAIL_SERVER.exec(raw) ?? [];
+  const [, scheme, user, pass, place = "", digits] = MAIL_SERVER.exec(raw) ?? [];
+  const host = place.replace(/^\[|\]$/g, "");
   const port = Number(digits ?? (scheme === "smtps" ? 465 : 587));
   const auth = user && pass ? { user: unescaped(user), pass: unescaped(pass) } : null;
   const isReadable = auth === null || (PRINTABLE.test(auth.user) && PRINTABLE.test(auth.pass));
-  return scheme && isReadable && port >= 1 && port <= 65_535
-    ? { host: host.replace(/^\[|\]$/g, ""), port, isTls: scheme === "smtps", auth }
+  const isPlace = (host === place || isIPv6(host)) && port >= 1 && port <= 65_535;
+  return scheme && isPlace && isReadable
+    ? { host, port, isTls: scheme === "smtps", auth }
     : undefined;
 }
 
