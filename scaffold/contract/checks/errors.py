@@ -109,7 +109,7 @@ def not_acceptable(app: Target) -> None:
     client = app.person().client
     for accept in ("text/html", "application/xml", "image/*"):
         client.get(NOTES, headers={"Accept": accept}).problem("not-acceptable")
-    good = ("*/*", "application/*", "application/json", "application/problem+json", None)
+    good = ("*/*", "application/*", "application/json", "application/problem+json", "", None)
     for accepted in (*good, "text/html, application/json;q=0.5", "text/html,*/*;q=0.1"):
         client.get(NOTES, headers={"Accept": accepted}).expect(200)
 
@@ -187,3 +187,14 @@ def order(app: Target) -> None:
     person.client.request("POST", NOTES, body=b"{", headers=html).problem("not-acceptable")
     path = f"{NOTES}/{app.note(person)['id']}"
     equal(person.client.patch(path, {"x": 1}).pointers(), ["#/x"], "422 before 428")
+
+
+@check(6, "Two media types are none", "RFC 9110 8.3, ASVS 15.3.7")
+def media_type_twice(app: Target) -> None:
+    client = app.person().client
+    for kinds in (("application/json", "text/plain"), ("text/plain", "application/json")):
+        lines = [f"Content-Type: {kind}" for kind in kinds]
+        data = head(app, client.token, *lines, "Content-Length: 13") + b'{"title":"x"}'
+        # The helper sends one of its own as well.
+        answer = client.raw(data.replace(b"Content-Type: application/json\r\n", b"", 1), 5)
+        true(answer.startswith(b"HTTP/1.1 4"), f"{kinds}: {answer[:200]!r}")

@@ -66,6 +66,15 @@ def hostile_credentials(app: Target) -> None:
         equal(app.anonymous.post(f"{API}/auth/register", body).pointers(), ["#/password"], "x")
 
 
+@check(6, "Text that nobody can read is refused before anything else is looked at", "ASVS 1.3.3")
+def hostile_text_first(app: Target) -> None:
+    for field, pointer in (("unknown", "#/unknown"), ("email", "#/email")):
+        body: dict[str, Any] = {"email": "no address", "name": 1, field: "a\u0000b"}
+        answer = app.anonymous.post(f"{API}/auth/register", body)
+        equal(answer.pointers(), [pointer], answer)
+        equal(answer.json()["errors"][0]["detail"], NUL, answer)
+
+
 @check(6, "Hostile paths are nobody's path", "ASVS 5.3.2, 16.5.1")
 def hostile_paths(app: Target) -> None:
     client = app.person().client

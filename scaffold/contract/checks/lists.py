@@ -156,6 +156,10 @@ def cursor_forged(app: Target) -> None:
     for bad in (flipped, random, cursor[:-1], f"{cursor}A", "x", "%00" * 32, "é" * 0 + "+" * 32):
         equal(person.client.get(f"{NOTES}?cursor={bad}").pointers(), ["#/query/cursor"], bad)
     equal(other.client.get(f"{NOTES}?cursor={cursor}").pointers(), ["#/query/cursor"], "stolen")
+    # A signature is looked at when the rest is in order.
+    for bad in (flipped, "%F0%9F%9C%81" * 32):
+        answer = person.client.get(f"{NOTES}?cursor={bad}&offset=1")
+        equal(answer.pointers(), ["#/query/offset"], answer)
     person.client.get(f"{NOTES}?cursor={cursor}&limit=1").expect(200)
 
 

@@ -118,6 +118,10 @@ def token_malformed(app: Target) -> None:
     for value in (f"Basic {token}", token, "Bearer", f"Bearer {token} x", f"Bearer {token}x"):
         client = app.client(Authorization=value)
         client.get(ME).problem("unauthenticated")
+    for value in (f"Basic {token}", token, "", "Digest x"):
+        # No token was sent, so none is named as bad.
+        challenge = app.client(Authorization=value).get(ME).header("WWW-Authenticate")
+        equal(challenge, "Bearer", f"{value!r}: challenge")
     for value in ("x" * 43, token[:-1], token.swapcase(), "é" * 20, "0" * 5000):
         refused(app.client(value).get(ME))
     app.client(Authorization=f"bearer {token}").get(ME).expect(200)
@@ -274,3 +278,13 @@ def login_ends_session(app: Target) -> None:
         client.post(f"{API}/auth/login", person.login).expect(200)
         refused(client.get(ME))
     other.client.get(ME).expect(200)
+
+
+@check(3, "A deleted account takes its cookie back")
+def cookie_cleared_with_account(app: Target) -> None:
+    known = app.account()
+    _, value, _ = cookie(browser_login(app, known))
+    client = app.client(**app.cookie(value), **{"Sec-Fetch-Site": "same-origin"})
+    name, empty, attributes = cookie(client.delete(ME, {"password": known["password"]}).expect(204))
+    equal((name, empty), (app.cookie_name, ""), "cookie")
+    equal(attributes.get("max-age"), "0", "Max-Age")
