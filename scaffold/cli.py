@@ -149,6 +149,13 @@ def list_variants(as_json: bool, chosen: str) -> None:
     multiple=True,
     help="Only this chapter of the contract; may come again.",
 )
+@click.option(
+    "--wait",
+    type=click.FloatRange(0, 600),
+    default=0,
+    metavar="SECONDS",
+    help="How long it may take until it answers.  [default: 0]",
+)
 @click.option("--json", "as_json", is_flag=True, help="For machines: one document.")
 @click.option(
     "--junit", type=click.Path(path_type=Path, dir_okay=False), help="Write JUnit's XML, too."

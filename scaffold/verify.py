@@ -36,6 +36,7 @@ class Asked:
     metrics_token: str
     admin_token: str
     chapters: Sequence[int]
+    wait: float
 
     def remote(self) -> Remote:
         base = origin(self.url)
@@ -46,7 +47,7 @@ class Asked:
 def verify(asked: Asked, say: Tell = silent, progress: Tell = silent) -> Report:
     """Try every promise that can be tried; `say` is for sentences, `progress` for where we are."""
     remote, patience = asked.remote(), Patience(say)
-    reach(remote.base)
+    reach(remote.base, asked.wait)
     target = RemoteTarget(remote.base, remote, patience.observe, patience.again)
     if asked.admin_token:
         target.hand_over(admin(target, asked.admin_token))
@@ -80,12 +81,18 @@ def origin(url: str) -> str:
     return f"{parts.scheme}://{parts.netloc}"
 
 
-def reach(base: str) -> None:
-    """Find somebody who speaks HTTP there, or raise AppAway."""
-    try:
-        Client(base).get("/healthz")
-    except (OSError, http.client.HTTPException) as error:
-        raise AppAway(base, error) from error
+def reach(base: str, wait: float) -> None:
+    """Find somebody who speaks HTTP there within `wait` seconds, or raise AppAway."""
+    end = time.monotonic() + wait
+    while True:
+        try:
+            Client(base).get("/healthz")
+        except (OSError, http.client.HTTPException) as error:
+            if time.monotonic() >= end:
+                raise AppAway(base, error) from error
+            time.sleep(0.2)
+        else:
+            return
 
 
 def admin(target: Target, token: str) -> Person:
