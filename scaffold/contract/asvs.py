@@ -26,7 +26,7 @@ INTRO = f"""\
 The [OWASP ASVS]({HOME}) 5.0.0 is what security people ask for.
 This is how a fresh app of either stack answers its levels 1 and 2.
 Names like `csrf_refused` are checks, so `scaffold verify` tries them on your grown app too.
-Titles in quotes are tests of the generated repository, and `tests/test_asvs.py` is one of ours.
+Titles in quotes are tests of the generated repository; `tests/test_asvs.py` and its like are ours.
 *In part* says what is missing, and *yours to do* why no starter can do it.
 `scaffold/contract/asvs.tsv` has every number once.
 """
