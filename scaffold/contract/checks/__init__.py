@@ -101,6 +101,11 @@ def eventually(look: Callable[[], Any], expected: Any, what: object) -> None:
     equal(actual, expected, what)
 
 
+def alive(app: Target) -> None:
+    """See that what said nothing wrong says something right."""
+    equal(app.anonymous.get("/healthz").expect(200).json(), {"status": "ok"}, "healthz")
+
+
 def true(condition: object, what: object) -> None:
     if not condition:
         raise Broken(str(what))

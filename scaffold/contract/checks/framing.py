@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from functools import partial
 
-from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks import alive, check, equal, true
 from scaffold.contract.target import API, Target, together
 
 SILENCE = 1.5
@@ -66,6 +66,7 @@ def refused_once(app: Target, shapes: list[tuple[str, str]]) -> None:
         true(answer.count(b"HTTP/1.1 ") <= 1, f"{shape!r} got two answers: {answer!r}")
         true(b'{"status":"ok"}' not in answer, f"{shape!r} smuggled a request: {answer!r}")
         true(b" 2" not in answer[:12] and b" 5" not in answer[:12], f"{shape!r}: {answer[:80]!r}")
+    alive(app)
 
 
 @check(6, "A length that is in doubt is no length", "RFC 9112 6.3, ASVS 4.2.1")
@@ -87,6 +88,7 @@ def framing_chunks(app: Target) -> None:
 def framing_old(app: Target) -> None:
     answer = answered(app, "Transfer-Encoding: chunked", "0\r\n\r\n", "1.0")
     true(answer.count(b"HTTP/1.") <= 1, f"two answers: {answer!r}")
+    alive(app)
 
 
 @check(6, "A request within a body is not a request", "RFC 9112 6.3")

@@ -8,7 +8,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
-from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks import alive, check, equal, true
 from scaffold.contract.checks.errors import head
 from scaffold.contract.client import Client, read_all
 from scaffold.contract.target import API, Target
@@ -139,6 +139,7 @@ def slow_headers(app: Target) -> None:
     spent = time.monotonic() - begin
     true(spent < 16, f"cut after {spent:.0f} s, not 10")
     true(not answer.startswith(b"HTTP/1.1 2"), answer)
+    alive(app)
 
 
 @check(10, "Bodies that stand still or trickle in are cut", "OWASP API4:2023, ASVS 15.2.2")

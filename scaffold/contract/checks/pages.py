@@ -6,7 +6,7 @@ import re
 from datetime import UTC, datetime, timedelta
 from html.parser import HTMLParser
 
-from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks import alive, check, equal, true
 from scaffold.contract.client import Answer
 from scaffold.contract.problems import PROBLEMS
 from scaffold.contract.target import API, Target
@@ -129,6 +129,7 @@ def account_password_field(app: Target) -> None:
 def static_listing(app: Target) -> None:
     for path in ("/static", "/static/", "/static/.", "/static//"):
         app.anonymous.get(path, headers={"Accept": "*/*"}).problem("not-found")
+    alive(app)
 
 
 @check(2, "Static files end at their directory", "ASVS 5.3.2")
@@ -136,6 +137,7 @@ def static_traversal(app: Target) -> None:
     for path in ("../config.py", "..%2fconfig.py", "%2e%2e/index.ts", "....//x", "docs.js%00"):
         found = app.anonymous.get(f"/static/{path}", headers={"Accept": "*/*"})
         true(found.status in {400, 404}, found)
+    alive(app)
 
 
 @check(2, "security.txt says who to tell", "RFC 9116, ASVS 4.1.1")

@@ -132,6 +132,7 @@ def token_missing(app: Target) -> None:
     answer = app.anonymous.get(ME)
     answer.problem("unauthenticated")
     equal(answer.header("WWW-Authenticate"), "Bearer", answer)
+    app.person().client.get(ME).expect(200)
 
 
 @check(3, "After log-out the token is dead, others live", "ASVS 7.4.1")
