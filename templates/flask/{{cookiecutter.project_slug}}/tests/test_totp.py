@@ -5,8 +5,10 @@ import re
 import time
 
 import pyotp
+import pytest
 from sqlalchemy import select, update
 
+from app import ids
 from app.auth import sealing
 from tests import database, mailbox
 from tests.conftest import Start
@@ -134,6 +136,24 @@ def test_the_second_factor_is_switched_off_with_the_password(ada: Person) -> Non
     assert database.read(ada.app, select(*row)) == [(None, None, None)]
     assert database.read(ada.app, select(database.table("recovery_codes"))) == []
     mailbox.receive(ada.app, ADA, "Second factor switched off")
+
+
+@pytest.mark.parametrize("is_confirmed", [True, False])
+def test_a_reset_of_an_unconfirmed_account_removes_the_second_factor(
+    ada: Person, *, is_confirmed: bool
+) -> None:
+    _, [recovery, *_] = switch_on(ada)
+    verified_at = ids.now() if is_confirmed else None
+    database.change(ada.app, update(USERS).values(email_verified_at=verified_at))
+    ada.post(f"{AUTH}/password/forgot", {"email": ADA})
+    token = mailbox.token(mailbox.receive(ada.app, ADA, "Set a new password"))
+    body = {"token": token, "password": "difference-engine-1822"}
+    assert ada.post(f"{AUTH}/password/reset", body).status == 204
+    # Who made the account may not have been who owns the address.
+    answer = ada.login(ADA, body["password"])
+    assert answer.status == (401 if is_confirmed else 200)
+    answer = ada.login(ADA, body["password"], code=recovery)
+    assert answer.body["user"]["totp_enabled"] is is_confirmed
 
 
 def test_a_secret_is_stored_sealed(start: Start) -> None:

@@ -2,12 +2,12 @@
 
 from functools import partial
 
-from sqlalchemy import ColumnElement, select
+from sqlalchemy import ColumnElement, delete, select
 from sqlalchemy.orm import Session as Work
 
 from app import config, db, ids, logs, mail
 from app.auth import guessing, passwords, sessions, tokens
-from app.auth.model import User, lock_user
+from app.auth.model import RecoveryCode, User, lock_user
 from app.auth.schema import PasswordChange, PasswordReset
 from app.auth.sessions import LoggedIn
 from app.auth.tokens import Purpose
@@ -106,13 +106,20 @@ def reset(wanted: PasswordReset) -> None:
             raise tokens.wrong()
         user.password_hash = fresh
         user.updated_at = ids.now()
-        # The mail has proved the address.
+        if user.email_verified_at is None:
+            # Whoever switched it on never proved to own the address; the mail does.
+            remove_second_factor(work, user)
         user.email_verified_at = user.email_verified_at or user.updated_at
         tokens.drop(work, user.id, "reset-password")
         sessions.end_all(work, user.id)
     guessing.succeed(user.email_normalized)
     mail.post(user.email, "password-changed")
     logs.event("password.reset", subject=user.id)
+
+
+def remove_second_factor(work: Work, user: User) -> None:
+    user.totp_secret = user.totp_confirmed_at = user.totp_last_step = None
+    work.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
 
 
 def change(viewer: Viewer, wanted: PasswordChange) -> LoggedIn:

@@ -81,9 +81,8 @@ def end(viewer: Viewer, password: str) -> LoggedIn:
         user = credentials.hold(work, checked)
         if user.totp_confirmed_at is None:
             raise Problem("conflict")
-        user.totp_secret = user.totp_confirmed_at = user.totp_last_step = None
+        credentials.remove_second_factor(work, user)
         user.updated_at = ids.now()
-        work.execute(delete(RecoveryCode).where(RecoveryCode.user_id == user.id))
         done = sessions.renew(work, user)
     mail.post(user.email, "totp-off")
     logs.event("totp.disabled", subject=user.id)
