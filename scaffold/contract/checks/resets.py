@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import secrets
-import time
 from collections import Counter
 from collections.abc import Callable
 from functools import partial
 
-from scaffold.contract.checks import check, equal, true
+from scaffold.contract.checks import check, equal
 from scaffold.contract.checks.guessing import TRIES, blocked, guess
 from scaffold.contract.checks.mail import FORGOT, RESEND, forgot
 from scaffold.contract.checks.passwords import COMMON
 from scaffold.contract.checks.sessions import ME, refused
+from scaffold.contract.checks.timing import Send, same_time
 from scaffold.contract.checks.verification import (
     LOGIN,
     LONG_AGO,
@@ -167,25 +167,16 @@ def forgot_alike(app: Target) -> None:
 @check(4, "Nor does the time it takes", "ASVS 6.3.8")
 def forgot_time(app: Target) -> None:
     known = app.account()["email"]
-
-    def ask(path: str, email: str = "") -> Callable[[int], Answer]:
-        return lambda _: app.anonymous.post(path, {"email": email or fresh_email()})
-
     for path in (FORGOT, RESEND):
-        told = quickest({"known": ask(path, known), "unknown": ask(path)})
-        # Less than a few milliseconds cannot be told apart from outside.
-        true(max(told.values()) < 2 * min(told.values()) + 0.004, f"{path}: {told}")
+        same_time(asking(app, path, known), 202)
 
 
-def quickest(calls: dict[str, Callable[[int], Answer]], times: int = 10) -> dict[str, float]:
-    """Seconds of the quickest of several turns; what is slower is somebody else's doing."""
-    best = dict.fromkeys(calls, 60.0)
-    for number in range(times):
-        for name, call in calls.items():
-            begin = time.perf_counter()
-            call(number).expect(202)
-            best[name] = min(best[name], time.perf_counter() - begin)
-    return best
+def asking(app: Target, path: str, known: str) -> dict[str, Callable[[int], Send]]:
+    """The same request about an address that is known, and about others."""
+    return {
+        "known": lambda _: partial(app.anonymous.post, path, {"email": known}),
+        "unknown": lambda _: partial(app.anonymous.post, path, {"email": fresh_email()}),
+    }
 
 
 @check(4, "A new password is compared as it was set", "ASVS 6.2.8")
