@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import shutil
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import cache
 from http.client import HTTPException
 from pathlib import Path
 from typing import Any
@@ -73,12 +74,18 @@ EVERY = 1 if os.environ.get("MUTANTS") == "all" else 8
 TRIED = [each for n, each in enumerate(MUTANTS) if (n + TODAY) % EVERY == 0]
 
 
-@pytest.fixture(scope="session", params=list(stacks()))
-def healthy(request: pytest.FixtureRequest) -> Iterator[Project]:
-    """A migrated SQLite project, to be copied and broken."""
-    with baked(variant(stacks()[request.param])) as project, ExitStack() as stack:
-        Booted(project, Sqlite(), settings(Sqlite().fresh()), stack).migrate()
-        yield project
+@pytest.fixture(scope="session")
+def healthy() -> Iterator[Callable[[str], Project]]:
+    """A migrated SQLite project of a stack, to be copied and broken; made once."""
+    with ExitStack() as stack:
+
+        @cache
+        def make(name: str) -> Project:
+            project = stack.enter_context(baked(variant(stacks()[name])))
+            Booted(project, Sqlite(), settings(Sqlite().fresh()), stack).migrate()
+            return project
+
+        yield make
 
 
 def test_every_chapter_has_mutants() -> None:
@@ -102,22 +109,19 @@ def test_mutant_applies(found: Mutant) -> None:
     assert places == [1] * len(places)
 
 
-@pytest.mark.parametrize(
-    ("healthy", "mutant"),
-    [pytest.param(found.stack, found, id=f"{found.stack}-{found.name}") for found in TRIED],
-    indirect=["healthy"],
-)
-def test_mutant_is_killed(healthy: Project, mutant: Mutant) -> None:
+@pytest.mark.parametrize("found", TRIED, ids=lambda each: f"{each.stack}-{each.name}")
+def test_mutant_is_killed(healthy: Callable[[str], Project], found: Mutant) -> None:
     with private_directory() as home, ExitStack() as stack:
-        directory = home / healthy.directory.name
-        shutil.copytree(healthy.directory, directory, symlinks=True)
+        origin = healthy(found.stack).directory
+        directory = home / origin.name
+        shutil.copytree(origin, directory, symlinks=True)
         project = Project(directory)
-        mutant.apply(project)
+        found.apply(project)
         target = Booted(project, Sqlite(), settings(Sqlite().fresh()), stack).target()
-        for name in mutant.killers:
+        for name in found.killers:
             try:
                 checks()[name].run(target)
             except KILLED:
                 return
-        survived = ", ".join(mutant.killers)
-        pytest.fail(f"{mutant.stack}: {mutant.name} survived {survived}", pytrace=False)
+        survived = ", ".join(found.killers)
+        pytest.fail(f"{found.stack}: {found.name} survived {survived}", pytrace=False)
