@@ -59,6 +59,8 @@ def configure(config: Config) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Lines(config.log_format))
     logging.basicConfig(level=config.log_level.upper(), handlers=[handler], force=True)
+    # It warns of each request that waits for a thread, however short.
+    logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def event(name: str, **fields: Any) -> None:
