@@ -50,6 +50,7 @@ class Mailer:
         self._changed = threading.Condition()
         self._thread: threading.Thread | None = None
         self._numbers = itertools.count()
+        self._last_due = 0.0
         self._is_stopping = False
         # Given up while stopping, or being tried right now.
         self._unsent = 0
@@ -57,12 +58,15 @@ class Mailer:
     def put(self, run: Callable[[], None], name: str = "") -> None:
         """Queue a job; the first one starts the thread, so each process has its own."""
         is_ours = threading.current_thread() is self._thread
-        pause = 0.0 if is_ours else _random.uniform(*PAUSE)
+        due = time.monotonic()
         with self._changed:
             if len(self._jobs) >= MOST_JOBS and not is_ours:
                 _say(logging.ERROR, "mail.dropped", name)
                 return
-            self._push(Job(time.monotonic() + pause, next(self._numbers), run, name))
+            if not is_ours:
+                # Never before what was queued earlier.
+                due = self._last_due = max(due + _random.uniform(*PAUSE), self._last_due)
+            self._push(Job(due, next(self._numbers), run, name))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._work, name="mail", daemon=True)
                 self._thread.start()
