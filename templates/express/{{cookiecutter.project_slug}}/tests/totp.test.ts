@@ -3,9 +3,11 @@ import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
 import { Secret, TOTP } from "otpauth";
 import { Users } from "../app/auth/model.ts";
+import { timestamp } from "../app/ids.ts";
 import { assertInvalid, assertProblem, type Client, PASSWORD, start, stopClock } from "./setup.ts";
 
 const ADA = "ada@example.com";
+const FRESH = "four more quiet lanterns";
 const STEP = 30_000;
 const TOTP_PATH = "/api/v1/auth/totp";
 
@@ -123,6 +125,25 @@ test("the second factor is switched off with the password", async (t) => {
   assert.equal((await anyone.login(ADA, PASSWORD, codes[0])).status, 200, "no code is wanted");
   const subjects = (await anyone.mails(ADA)).map(({ subject }) => subject);
   assert.ok(subjects.some((subject) => subject.startsWith("Second factor switched off")));
+});
+
+test("a reset of an unconfirmed account removes the second factor", async (t) => {
+  for (const isConfirmed of [true, false]) {
+    const { anyone, codes } = await protect(t);
+    const verified = { email_verified_at: isConfirmed ? timestamp() : null };
+    await anyone.app.db.run((manager) =>
+      manager.update(Users, { email_normalized: ADA }, verified),
+    );
+    await anyone.post("/api/v1/auth/password/forgot", { email: ADA });
+    const body = { token: await anyone.tokenFor("reset-password", ADA), password: FRESH };
+    assert.equal((await anyone.post("/api/v1/auth/password/reset", body)).status, 204);
+    // Who made the account may not have been who owns the address.
+    assert.equal((await anyone.login(ADA, FRESH)).status, isConfirmed ? 401 : 200);
+    const { user } = (await anyone.login(ADA, FRESH, codes[0])).body;
+    assert.equal(user.totp_enabled, isConfirmed);
+    t.mock.timers.reset();
+    t.mock.restoreAll();
+  }
 });
 
 test("a secret is stored sealed", async (t) => {

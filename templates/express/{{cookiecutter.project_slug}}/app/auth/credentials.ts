@@ -5,7 +5,14 @@ import { timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import type { Post } from "../mail/index.ts";
 import { forgetAttempts, reserveAttempt } from "./guessing.ts";
-import { normalizeEmail, type OneTimeToken, Sessions, type User, Users } from "./model.ts";
+import {
+  normalizeEmail,
+  type OneTimeToken,
+  RecoveryCodes,
+  Sessions,
+  type User,
+  Users,
+} from "./model.ts";
 import {
   checkPassword,
   checkStrength,
@@ -118,6 +125,10 @@ export async function reset(app: App, token: string, password: string): Promise<
     await tokens.use(manager, found);
     const updated_at = timestamp();
     const email_verified_at = user.email_verified_at ?? updated_at;
+    if (user.email_verified_at === null) {
+      // Whoever switched it on never proved to own the address; the mail does.
+      await removeSecondFactor(manager, id);
+    }
     await manager.update(Users, { id }, { password_hash, email_verified_at, updated_at });
     await manager.delete(Sessions, { user_id: id });
     await tokens.drop(manager, id);
@@ -125,6 +136,12 @@ export async function reset(app: App, token: string, password: string): Promise<
   await forgetAttempts(app, email_normalized);
   app.record("password.reset", { user_id: id });
   app.mail.post(email, "password-changed");
+}
+
+export async function removeSecondFactor(manager: EntityManager, id: string): Promise<void> {
+  const nothing = { totp_secret: null, totp_confirmed_at: null, totp_last_step: null };
+  await manager.update(Users, { id }, nothing);
+  await manager.delete(RecoveryCodes, { user_id: id });
 }
 
 export async function change(

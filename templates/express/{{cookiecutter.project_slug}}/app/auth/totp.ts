@@ -93,11 +93,10 @@ export async function end(
   const done = await app.db.transaction(async (manager) => {
     const held = await credentials.hold(app, manager, user);
     checkOn(held);
-    const nothing = { totp_secret: null, totp_confirmed_at: null, totp_last_step: null };
-    const changes = { ...nothing, updated_at: timestamp() };
-    await manager.update(Users, { id: user.id }, changes);
-    await manager.delete(RecoveryCodes, { user_id: user.id });
-    return renew(app, manager, { ...held, ...changes }, device);
+    await credentials.removeSecondFactor(manager, user.id);
+    const updated_at = timestamp();
+    await manager.update(Users, { id: user.id }, { updated_at });
+    return renew(app, manager, { ...held, totp_confirmed_at: null, updated_at }, device);
   });
   app.record("totp.disabled", { user_id: user.id });
   app.mail.post(user.email, "totp-off");
