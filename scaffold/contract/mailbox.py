@@ -34,7 +34,9 @@ class Mail:
 
     @property
     def to(self) -> str:
-        return str(self.message["To"])
+        """The address as it stands there: a mail program may read another one into it."""
+        found = re.search(rb"(?im)^To:(.*(?:\n[ \t].*)*)", self.raw)
+        return re.sub(r"\s+", "", found[1].decode("ascii", "replace")) if found else ""
 
     @property
     def subject(self) -> str:

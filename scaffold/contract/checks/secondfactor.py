@@ -315,6 +315,17 @@ def totp_survives_reset(app: Target) -> None:
     login(app, person, code(found.secret)).expect(200)
 
 
+@check(4, "A reset that first proves an address removes what others set up before", "ASVS 6.4.4")
+def totp_of_another(app: Target) -> None:
+    found, new = guarded(app), fresh_password()
+    reset(app, mailed(app, found.person.email), new).expect(204)
+    person = app.enter(found.person.email, new)
+    true(person.user["totp_enabled"] is False, "totp_enabled")
+    login(app, person, found.recovery[0]).expect(200)
+    again = guard(app, person)
+    login(app, again.person, found.recovery[1]).problem("invalid-credentials")
+
+
 @check(
     4,
     "Switching off wants the password, gives a new token and ends every other session",
