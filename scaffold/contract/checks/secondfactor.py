@@ -315,7 +315,7 @@ def totp_survives_reset(app: Target) -> None:
     login(app, person, code(found.secret)).expect(200)
 
 
-@check(4, "A reset that first proves an address removes what others set up before", "ASVS 6.4.4")
+@check(4, "A reset that first proves an address removes what others set up before", "ASVS 6.4.3")
 def totp_of_another(app: Target) -> None:
     found, new = guarded(app), fresh_password()
     reset(app, mailed(app, found.person.email), new).expect(204)
