@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import signal
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -124,7 +125,7 @@ def list_variants(as_json: bool, chosen: str) -> None:
 @click.option("--public-url", metavar="URL", help="Its PUBLIC_URL.  [default: --url]")
 @click.option(
     "--mail-dir",
-    type=click.Path(path_type=Path, exists=True, file_okay=False),
+    type=click.Path(path_type=Path, file_okay=False),
     help="Where its messages go: the directory of MAIL_URL=file:…",
 )
 @click.option(
@@ -175,6 +176,8 @@ def verify_app(as_json: bool, junit: Path | None, **asked: Any) -> None:
     # Late: help and refusals do not wait for it.
     from scaffold.verify import Asked, on_terminal, verify, write
 
+    # Ctrl-C raises, so that what was granted is taken back.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     report = verify(Asked(**asked), partial(click.echo, err=True), on_terminal())
     click.echo(json.dumps(report.document(), indent=2) if as_json else report.text())
     if junit:

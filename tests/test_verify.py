@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -60,7 +62,6 @@ def first_admin(app: Target) -> str:
 def test_an_app_that_keeps_its_promises(app: Target, tmp_path: Path) -> None:
     """All that HTTP, mails and an admin's token can reach is kept; the rest is named."""
     junit, operator = tmp_path / "junit.xml", app.operator
-    operator.mails.mkdir(exist_ok=True)
     options = ["--json", "--junit", str(junit), "--mail-dir", str(operator.mails)]
     options += ["--cors-origin", operator.cors_origin]
     tokens = {"SCAFFOLD_ADMIN_TOKEN": first_admin(app)}
@@ -163,6 +164,21 @@ def test_no_app_is_one_sentence(url: str, says: str) -> None:
     assert done.stderr.count("\n") == 1
     assert done.stderr.startswith("Error: ")
     assert says in done.stderr
+
+
+def test_an_interrupt_leaves_no_admin_behind(app: Target) -> None:
+    token = first_admin(app)
+    command = [sys.executable, "-m", "scaffold", "verify", "--url", app.base, "--chapter", "4"]
+    env = os.environ | {"SCAFFOLD_ADMIN_TOKEN": token}
+    with subprocess.Popen(command, env=env, stdout=subprocess.PIPE) as process:
+        end = time.monotonic() + 60
+        while not made_admins(app, token) and time.monotonic() < end:
+            time.sleep(0.1)
+        process.send_signal(signal.SIGINT)
+        assert process.wait(30) == 130
+        assert process.stdout is not None
+        assert process.stdout.read() == b""
+    assert made_admins(app, token) == set()
 
 
 def test_an_admin_token_must_be_an_admins(app: Target) -> None:
