@@ -51,6 +51,9 @@ def _run() -> int:
     except click.exceptions.NoArgsIsHelpError as error:
         error.show()
         return error.exit_code
+    except click.Abort:
+        # Now: a check that waits for an app would hold us up.
+        os._exit(130)
     except click.ClickException as error:
         return _say(f"Error: {_sentence(error)}", error.exit_code)
     except Interrupted as error:
