@@ -14,7 +14,7 @@ setup: ## make .venv with everything the tests need
 	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[test,node]'
 
 test: lint types ## everything: style, types, then the tests, quick ones first
-	$(RUN) pytest
+	$(RUN) pytest -n auto --dist loadgroup
 
 laws: ## the rules about the templates, in seconds
 	$(RUN) pytest -q tests/test_laws.py tests/test_twins.py

@@ -47,6 +47,14 @@ def name_of(variant: Variant) -> str:
     return f"{variant.stack.name}-{variant.answers['database']}"
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With several processes, one has all tests of one live app, so that each starts once."""
+    for item in items:
+        live = getattr(item, "callspec", None) and item.callspec.params.get("target")  # type: ignore[attr-defined]
+        if live:
+            item.add_marker(pytest.mark.xdist_group(name_of(live)))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Say how many mutants were killed, and which survived."""
     trial = "::test_mutant_is_killed["
