@@ -25,7 +25,8 @@ HOME = "https://owasp.org/www-project-application-security-verification-standard
 INTRO = f"""\
 The [OWASP ASVS]({HOME}) 5.0.0 is what security people ask for.
 This is how a fresh app of either stack answers its levels 1 and 2.
-Names like `csrf_refused` are checks: `scaffold verify` tries on your grown app those that need nothing but HTTP and mail.
+Names like `csrf_refused` are checks.
+`scaffold verify` tries them on your grown app, and names those it cannot try over HTTP.
 Titles in quotes are tests of the generated repository; `tests/test_asvs.py` and its like are ours.
 *In part* says what is missing, and *yours to do* why no starter can do it.
 `scaffold/contract/asvs.tsv` has every number once.
