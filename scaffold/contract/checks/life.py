@@ -152,11 +152,12 @@ def slow_bodies(app: Target) -> None:
         # A byte a second, until the other side has enough.
         trickling.settimeout(1)
         while time.monotonic() - begin < 40:
-            with suppress(TimeoutError):
+            try:
                 if not trickling.recv(65536):
                     break
-            try:
-                trickling.sendall(b"x")
+            except TimeoutError:
+                with suppress(OSError):
+                    trickling.sendall(b"x")
             except OSError:
                 break
         trickled = time.monotonic() - begin
