@@ -38,7 +38,7 @@ MASKS = {
     r"\b[A-Z2-7]{32}\b": "SECRET",
     r"\b[a-z2-7]{6}(-[a-z2-7]{6}){3}\b": "RECOVERY",
     r'"request_id": ?"[^"]+"': "REQUEST",
-    r"\b[A-Za-z0-9_-]{43}\b": "TOKEN",
+    r"(?<![\w-])[\w-]{43}(?![\w-])": "TOKEN",
     r"127\.0\.0\.1:\d+": "HOST",
     r";r=\d+;t=\d+": "LEFT",
     r"cursor=[\w-]+": "CURSOR",
