@@ -24,7 +24,6 @@ from services import Sqlite
 import scaffold
 from scaffold.contract.checks import checks
 from scaffold.contract.target import Target
-from scaffold.server import free_port
 from scaffold.stacks import Stack, stacks
 from scaffold.variants import variant
 
@@ -143,7 +142,7 @@ def test_what_cannot_be_written_as_xml_is_replaced(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("url", "says"),
     [
-        (f"http://127.0.0.1:{free_port()}", "start it"),
+        ("http://127.0.0.1:{silent}", "start it"),
         ("http://no-such-host.invalid", "start it"),
         ("https://127.0.0.1:{silent}", "start it"),
         ("localhost:8000", "http(s)://HOST:PORT"),
