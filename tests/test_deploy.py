@@ -294,7 +294,7 @@ def test_another_instance_answers_for_one_that_is_away(site: Site) -> None:
 
 
 @pytest.mark.parametrize(("method", "times"), [("GET", 2), ("POST", 1), ("PATCH", 1)])
-def test_a_change_is_never_sent_twice(site: Site, method: str, times: int) -> None:
+def test_a_post_or_patch_is_never_sent_twice(site: Site, method: str, times: int) -> None:
     seen: list[bytes] = []
     with ExitStack() as stack:
         ports = [stack.enter_context(_silent(seen)) for _ in range(2)]
