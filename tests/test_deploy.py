@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import secrets
 import socket
 import ssl
 import threading
@@ -17,6 +18,7 @@ from typing import Any
 import httpx
 import pytest
 import trustme
+import yaml
 from boots import Booted, baked, settings
 from proxy import serving
 from services import Sqlite, private_directory
@@ -325,6 +327,30 @@ def _silent(seen: list[bytes]) -> Iterator[int]:
         yield int(server.getsockname()[1])
         server.shutdown(socket.SHUT_RDWR)
         thread.join(5)
+
+
+def test_the_manual_fills_in_everything(site: Site) -> None:
+    text = (site.files / "nginx.conf").read_text()
+    manual = (site.files.parent / "docs" / "production.md").read_text()
+    (filled,) = re.findall(r"^envsubst '(.*)'", manual, re.MULTILINE)
+    names = set(re.findall(r"\$\{(\w+)\}", text))
+    assert set(filled.split()) == {f"${name}" for name in names}
+    exports = " ".join(re.findall(r"^export (.*)", manual, re.MULTILINE))
+    assert set(re.findall(r"([A-Z_]+)=", exports)) == names
+    assert set(re.findall(r"^#   ([A-Z_, ]+?)  ", text, re.MULTILINE)) == names
+
+
+def test_the_settings_for_kubernetes_start_the_app(site: Site) -> None:
+    """With the keys of the example, which are none, they do not."""
+    folder, operator = site.files / "kubernetes", site.app.operator
+    (made,) = yaml.safe_load((folder / "kustomization.yaml").read_text())["configMapGenerator"]
+    given = dict(literal.split("=", 1) for literal in made["literals"])
+    given |= yaml.safe_load((folder / "secret.example.yaml").read_text())["stringData"]
+    with operator.start(**given) as refused:
+        assert refused.wait(30) == 78
+    assert re.findall(r"^(\w+)=", refused.errors.read_text(), re.MULTILINE) == ["SECRET_KEYS"]
+    with operator.start(**given | {"SECRET_KEYS": secrets.token_hex(32)}) as server:
+        server.ready()
 
 
 def test_every_query_of_the_dashboard_finds_its_metrics(site: Site) -> None:
