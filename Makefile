@@ -39,3 +39,4 @@ types: ## types of this package
 bench: ## time what must be quick, or equally slow
 	$(RUN) benchmarks.new
 	$(RUN) benchmarks.login
+	$(RUN) benchmarks.serve --processes 1 --seconds 1

@@ -94,6 +94,33 @@ def test_shared_files_are_there(name: str) -> None:
     assert text(EXPRESS, name)
 
 
+def test_what_deploys_is_equal() -> None:
+    flask, express = (_deployed(stack) for stack in (FLASK, EXPRESS))
+    assert flask == express
+    assert {"deploy/nginx.conf", "deploy/grafana/dashboard.json"} < set(flask)
+
+
+def _deployed(stack: Stack) -> dict[str, str]:
+    """The files of deploy/, but for the command that migrates."""
+    (command,) = re.findall(r"command: (\[.*migrate\])", text(stack, "compose.yaml"))
+    names = [name for name in unrendered(stack) if name.startswith("deploy/")]
+    return {name: text(stack, name).replace(command, "[migrate]") for name in names}
+
+
+@pytest.mark.parametrize("heading", ["Behind nginx", "On Kubernetes", "What to watch"])
+def test_both_say_the_same_about_running_it(heading: str) -> None:
+    flask, express = (
+        re.findall(
+            rf"^## {heading}\n(.*?)^## ",
+            text(stack, "docs/production.md"),
+            re.MULTILINE | re.DOTALL,
+        )
+        for stack in (FLASK, EXPRESS)
+    )
+    assert len(flask) == 1
+    assert flask == express
+
+
 def _modules(stack: Stack, suffix: str) -> dict[str, str]:
     """Source of each module of the app and of the server, by stem; empty packages left out."""
     found = {}
