@@ -1,5 +1,5 @@
 /** Identifiers and times: UUIDv7 (RFC 9562) and UTC with microseconds. */
-import { randomBytes } from "node:crypto";
+import { randomUUID } from "node:crypto";
 
 export const DAY = 86_400_000_000;
 
@@ -30,10 +30,9 @@ export function newId(): string {
   }
   last = time;
   const hex = time.toString(16).padStart(15, "0");
-  const random = randomBytes(8);
-  random[0] = ((random[0] ?? 0) & 0x3f) | 0x80;
-  const tail = random.toString("hex");
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${hex.slice(12)}-${tail.slice(0, 4)}-${tail.slice(4)}`;
+  // Node's own keeps random bytes ready: a call of the system for each is a fifth of a probe.
+  const tail = randomUUID().slice(19);
+  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-7${hex.slice(12)}-${tail}`;
 }
 
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i;
