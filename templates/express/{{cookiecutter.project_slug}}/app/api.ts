@@ -2,7 +2,7 @@
 import type { Request, Response } from "express";
 import type { z } from "zod";
 import type { User } from "./auth/model.ts";
-import type { Session } from "./auth/model.ts";
+import type { LiveSession } from "./auth/sessions.ts";
 import { checkLength, checkMediaType, readJson } from "./bodies.ts";
 import { type FieldError, Problem } from "./errors.ts";
 import { parseId } from "./ids.ts";
@@ -37,7 +37,7 @@ export interface Call<O extends Operation> {
   body: O["body"] extends z.ZodType ? z.output<O["body"]> : undefined;
   query: O["query"] extends z.ZodType ? z.output<O["query"]> : undefined;
   user: O["access"] extends "user" | "admin" ? User : null;
-  session: O["access"] extends "user" | "admin" ? Session : null;
+  session: O["access"] extends "user" | "admin" ? LiveSession : null;
 }
 
 export interface Answer {

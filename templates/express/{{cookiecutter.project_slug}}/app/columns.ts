@@ -5,10 +5,15 @@ import type { EntitySchemaColumnOptions } from "typeorm";
 const utc = {
   to: (value: unknown) =>
     typeof value === "string" ? `${value.slice(0, 10)} ${value.slice(11, 26)}` : value,
-  from: (value: unknown) => (typeof value === "string" ? fromStored(value) : value),
+  from: (value: unknown) => (typeof value === "string" ? shown(value) : value),
 };
 
-function fromStored(value: string): string {
+/** A time as clients see it. */
+export function shown(value: string): string {
+  // With all six digits and no zone nothing has to be looked for.
+  if (value.length === 26) {
+    return `${value.slice(0, 10)}T${value.slice(11)}Z`;
+  }
   const [, day, time, fraction = ""] = /^(\S+)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?/.exec(value) ?? [];
   return `${day}T${time}.${fraction.padEnd(6, "0")}Z`;
 }

@@ -53,6 +53,11 @@ export class Db {
     return this;
   }
 
+  /** Rows as the driver has them: for what nearly every request reads. `?` stands for a value. */
+  read(text: string, values: unknown[]): Promise<unknown[]> {
+    return this.#guard(this.database.read(this.source, text, values));
+  }
+
   /** Statements that need no common fate. */
   run<T>(work: Work<T>): Promise<T> {
     return this.#guard(this.database.run(this.source, work));

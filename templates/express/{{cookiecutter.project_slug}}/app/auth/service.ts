@@ -5,9 +5,9 @@ import { newId, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import { greetAgain, hold, refused, resend } from "./credentials.ts";
 import { forgetAttempts, reserveAttempt } from "./guessing.ts";
-import { normalizeEmail, type Session, Sessions, type User, Users } from "./model.ts";
+import { normalizeEmail, Sessions, type User, Users } from "./model.ts";
 import { checkPassword, hashPassword, isOutdated, verifyPassword } from "./passwords.ts";
-import { begin, type Device, type LoggedIn } from "./sessions.ts";
+import { begin, type Device, type LiveSession, type LoggedIn } from "./sessions.ts";
 import * as totp from "./totp.ts";
 
 interface NewAccount {
@@ -114,14 +114,14 @@ export async function endSession(app: App, user: User, id: string): Promise<void
   app.record("session.ended", { user_id: user.id });
 }
 
-export async function endOtherSessions(app: App, user: User, current: Session): Promise<void> {
+export async function endOtherSessions(app: App, user: User, current: LiveSession): Promise<void> {
   await app.db.run((manager) =>
     manager.delete(Sessions, { user_id: user.id, id: Not(current.id) }),
   );
   app.record("sessions.ended", { user_id: user.id });
 }
 
-export async function logOut(app: App, user: User, session: Session): Promise<void> {
+export async function logOut(app: App, user: User, session: LiveSession): Promise<void> {
   await app.db.run((manager) => manager.delete(Sessions, { id: session.id }));
   app.record("logout", { user_id: user.id });
 }

@@ -31,6 +31,10 @@ export interface Database {
   isUniqueViolation(error: DriverError): boolean;
   isUnavailable(error: DriverError): boolean;
   pool(source: DataSource): { used: number; idle: number };
+  /** A column of other rows, in order, as the text of a JSON array. */
+  jsonArray(column: string, rows: string, order: string): string;
+  /** Rows as the driver has them, by a statement that each connection prepares once. */
+  read(source: DataSource, text: string, values: unknown[]): Promise<unknown[]>;
   run<T>(source: DataSource, work: Work<T>): Promise<T>;
   transaction<T>(source: DataSource, work: Work<T>): Promise<T>;
   /** Runs alone, whoever else migrates the same database. */

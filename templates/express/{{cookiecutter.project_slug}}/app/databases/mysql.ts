@@ -1,4 +1,6 @@
 /** What is particular to MySQL and MariaDB. */
+import type { Pool } from "mysql2";
+import type { DataSource } from "typeorm";
 import type { Database } from "./index.ts";
 
 const MIGRATION_LOCK = "app.migrations";
@@ -19,6 +21,10 @@ const UNAVAILABLE = new Set([
   1290, // read-only server
   1927, // connection was killed
 ]);
+
+function poolOf(source: DataSource): Pool & Connections {
+  return (source.driver as unknown as { pool: Pool & Connections }).pool;
+}
 
 export const mysql: Database = {
   type: "mysql",
@@ -53,9 +59,16 @@ export const mysql: Database = {
     /^E[A-Z]{4,}$|^PROTOCOL_/.test(code ?? "") ||
     /closed state|Pool is closed/.test(message ?? ""),
   pool: (source) => {
-    const { pool } = source.driver as unknown as { pool: Connections };
+    const pool = poolOf(source);
     const idle = pool._freeConnections.length;
     return { used: pool._allConnections.length - idle, idle };
+  },
+  jsonArray: (column, rows, order) =>
+    `(SELECT COALESCE(CONCAT('[', GROUP_CONCAT(JSON_QUOTE(${column}) ORDER BY ${order}), ']'), '[]') ${rows})`,
+  read: async (source, text, values) => {
+    // Prepared on the server it would cost a third more.
+    const [rows] = await poolOf(source).promise().query(text, values);
+    return rows as unknown[];
   },
   run: (source, work) => work(source.manager),
   transaction: (source, work) => source.transaction(work),

@@ -2,6 +2,14 @@
 import type { DataSource } from "typeorm";
 import type { Database, Work } from "./index.ts";
 
+interface Connection {
+  prepare(text: string): Statement;
+}
+
+interface Statement {
+  all(values: unknown[]): unknown[];
+}
+
 // A process has one connection, and a transaction spans several turns of the event loop:
 // what is asked meanwhile waits, or it would join the transaction.
 let queue: Promise<unknown> = Promise.resolve();
@@ -14,6 +22,17 @@ function inTurn<T>(work: () => Promise<T>): Promise<T> {
   });
   queue = turn.catch(() => undefined);
   return turn;
+}
+
+const prepared = new WeakMap<Connection, Map<string, Statement>>();
+
+function read(source: DataSource, text: string, values: unknown[]): unknown[] {
+  const { databaseConnection } = source.driver as unknown as { databaseConnection: Connection };
+  const known = prepared.get(databaseConnection) ?? new Map<string, Statement>();
+  prepared.set(databaseConnection, known);
+  const statement = known.get(text) ?? databaseConnection.prepare(text);
+  known.set(text, statement);
+  return statement.all(values);
 }
 
 async function immediately<T>(source: DataSource, work: Work<T>): Promise<T> {
@@ -58,6 +77,11 @@ export const sqlite: Database = {
     /^SQLITE_(?:BUSY|CANTOPEN|CORRUPT|FULL|IOERR|LOCKED|NOTADB|READONLY)/.test(code ?? "") ||
     message === "The database connection is not open",
   pool: () => ({ used: waiting > 0 ? 1 : 0, idle: waiting > 0 ? 0 : 1 }),
+  // Ordered before it is gathered: not every SQLite in use can do it in one.
+  jsonArray: (column, rows, order) =>
+    `(SELECT json_group_array(${column}) FROM (SELECT ${column} ${rows} ORDER BY ${order}))`,
+  read: async (source, text, values) =>
+    waiting === 0 ? read(source, text, values) : inTurn(async () => read(source, text, values)),
   run: (source, work) => inTurn(() => work(source.manager)),
   transaction: (source, work) => inTurn(() => immediately(source, work)),
   alone: (source, work) => inTurn(() => immediately(source, work)),
