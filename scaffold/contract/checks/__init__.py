@@ -39,6 +39,7 @@ MODULES = (
     "framing",
     "headers",
     "cors",
+    "probes",
     "limits",
     "data",
     "logs",

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from scaffold.contract.checks import check, equal, true
 from scaffold.contract.checks.notes import UUID7
-from scaffold.contract.target import API, Target, together
+from scaffold.contract.target import API, Person, Target, together
 
 TABLES = ("users", "sessions", "one_time_tokens", "recovery_codes", "notes", "note_tags")
 
@@ -77,3 +77,31 @@ def tags_distinct(app: Target) -> None:
     # Whether a space at the end counts is left to the database; it is never an accident.
     trailing = {"title": "x", "tags": ["a", "a "]}
     person.client.post(f"{API}/notes", trailing).expect(201, 422)
+
+
+@check(8, "Reading changes nothing that is stored", "RFC 9110 9.2.1")
+def reads_change_nothing(app: Target) -> None:
+    person = app.person()
+    note = f"{API}/notes/{app.note(person, tags=['b', 'a'])['id']}"
+    paths = (note, f"{API}/notes?q=a&tag=b", f"{API}/users/me", f"{API}/auth/sessions")
+    # Its token is stored beside the answer, not before it.
+    app.mail(person.email, "verify-email")
+    before = stored(app, person)
+    for path in (*paths, f"{API}/users", "/readyz"):
+        for method in ("GET", "HEAD", "OPTIONS"):
+            person.client.request(method, path)
+    person.client.get(note, headers={"If-None-Match": '"1"'}).expect(304)
+    equal(stored(app, person), before, "what is stored after reading")
+
+
+def stored(app: Target, person: Person) -> dict[str, list[str]]:
+    """Every row that is this person's, whole."""
+    mine = dict.fromkeys(TABLES, "user_id = ?") | {"users": "id = ?"}
+    mine["note_tags"] = "note_id IN (SELECT id FROM notes WHERE user_id = ?)"
+    return {
+        table: sorted(
+            str(row)
+            for row in app.operator.sql(f"SELECT * FROM {table} WHERE {which}", person.id)  # noqa: S608 (our own names)
+        )
+        for table, which in mine.items()
+    }
