@@ -35,7 +35,7 @@ OURS = {
     "NODE_ENV",
     "UV_PYTHON",
 }
-OUR_PREFIXES = ("DATABASE_", "SESSION_", "RATE_LIMIT", "LOG_", "MAIL_", "REQUIRE_")
+OUR_PREFIXES = ("DATABASE_", "SESSION_", "RATE_LIMIT", "LOG_", "MAIL_", "REQUIRE_", "OTEL_")
 OUR_PREFIXES += ("PYTHON", "PYTEST", "MAKE", "MFLAGS")
 SHIM = '#!/bin/sh\nexec {command} "$@"\n'
 
