@@ -11,7 +11,7 @@ import { locals } from "./locals.ts";
 import { checkOrigin } from "./security.ts";
 import { BAD_TEXT, checkText, invalid, isBadText, validate } from "./validation.ts";
 
-export type Method = "get" | "post" | "patch" | "delete";
+type Method = "get" | "post" | "patch" | "delete";
 
 export interface Operation {
   method: Method;
@@ -30,7 +30,7 @@ export interface Operation {
   problems?: readonly number[];
 }
 
-export interface Call<O extends Operation> {
+interface Call<O extends Operation> {
   request: Request;
   response: Response;
   id: string;

@@ -64,7 +64,7 @@ function tooLarge(request: Request): Problem {
 }
 
 /** JSON in one meaning only: UTF-8 without a mark, no key twice, not too deep. */
-export function parseJson(bytes: Buffer): unknown {
+function parseJson(bytes: Buffer): unknown {
   try {
     const text = decoder.decode(bytes);
     checkStructure(text);

@@ -14,7 +14,7 @@ export function clientAddress(request: IncomingMessage, trustedProxies: number):
 }
 
 function plain(address: string): string {
-  const bare = address.replace(/^\[(.*)\](?::\d+)?$/, "$1").replace(/%.*$/, "");
+  const bare = address.replace(/^\[(.*)\](?::\d+)?$/, "$1").split("%", 1)[0] ?? "";
   return /^::ffff:(\d+\.\d+\.\d+\.\d+)$/i.exec(bare)?.[1] ?? bare;
 }
 

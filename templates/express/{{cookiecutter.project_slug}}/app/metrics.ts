@@ -92,7 +92,7 @@ function checkToken(app: App, request: Request): void {
     }
     return;
   }
-  const given = /^Bearer +(.+)$/i.exec(request.headers.authorization ?? "")?.[1] ?? "";
+  const given = /^Bearer (.+)$/i.exec(request.headers.authorization ?? "")?.[1]?.trim() ?? "";
   if (!timingSafeEqual(digest(given), digest(metricsToken))) {
     throw new Problem("unauthenticated");
   }

@@ -50,7 +50,7 @@ async function connect(config: Config, log: Log): Promise<Db> {
 }
 
 /** A server that cuts slow clients and ends cleanly on a signal. */
-export function serve(app: App): Server {
+function serve(app: App): Server {
   const limits = {
     headersTimeout: 10_000,
     requestTimeout: 30_000,

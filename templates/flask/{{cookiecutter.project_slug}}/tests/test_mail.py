@@ -12,7 +12,6 @@ from tests.person import AUTH, PASSWORD, Person
 ADA = "ada@example.com"
 # A library that reads addresses would write to eve@example.com.
 ENCODED = "=?utf-8?q?eve?=@example.com"
-TOKEN = "[A-Za-z0-9_-]{43}"
 
 
 def test_a_message_has_text_and_html(anyone: Person) -> None:

@@ -53,7 +53,7 @@ export const TotpConfirmed = answer("TotpConfirmed", {
   user: User,
 });
 
-export const Session = answer("Session", {
+const Session = answer("Session", {
   id: uuid(),
   user_agent: z.string().nullable(),
   client_address: z.string().nullable(),

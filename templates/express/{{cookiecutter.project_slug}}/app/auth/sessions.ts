@@ -35,9 +35,9 @@ function isProbe(request: Request): boolean {
 }
 
 function tokenOf(app: App, request: Request): { token: string; isCookie: boolean } | null {
-  const bearer = /^Bearer(?: +(.*))?$/i.exec(request.headers.authorization ?? "");
+  const bearer = /^Bearer(?: (.*))?$/i.exec(request.headers.authorization ?? "");
   if (bearer) {
-    return { token: bearer[1] ?? "", isCookie: false };
+    return { token: (bearer[1] ?? "").trim(), isCookie: false };
   }
   const name = cookieName(app);
   for (const pair of (request.headers.cookie ?? "").split(";")) {
