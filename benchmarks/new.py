@@ -22,7 +22,7 @@ Command = Callable[[Stack, Path], list[str]]
 
 
 def ours(stack: Stack, place: Path) -> list[str]:
-    return [PYTHON, "-m", "scaffold", "new", "--stack", stack.name, "-o", str(place)]
+    return [PYTHON, "-m", "scaffold", "new", "--no-git", "--stack", stack.name, "-o", str(place)]
 
 
 def stock(stack: Stack, place: Path) -> list[str]:

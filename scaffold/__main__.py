@@ -1,22 +1,35 @@
 """The process: runs the command line and turns every end into an exit status."""
 
-from __future__ import annotations
-
+# This module is all that an old Python reads of us: it must parse on 3.6.
 import os
 import sys
 
 # As in typing, which is not worth its import here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
-    import click
+    from typing import TextIO  # noqa: F401 (in a comment below)
+
+OLDEST = (3, 11)
 
 
-def main() -> int:
-    """Run the command line; 0 done, 1 a bug or a broken promise, 2 bad input, 128 + N signal N."""
+def main():  # type: () -> int
+    """Run the command line.
+
+    0 done; 1 a bug, or a broken promise; 2 a request that cannot be done as it stands;
+    3 this machine lacks something, or a step failed on it; 128 + N ended by signal N.
+    """
+    if sys.version_info < OLDEST:
+        return _say(
+            "Python {}.{} is too old: scaffold needs Python {}.{} or newer "
+            "(this one is {}).".format(*sys.version_info[:2], *OLDEST, sys.executable),
+            3,
+        )
     try:
-        return _run()
+        return _run(sys.argv[1:])
     except KeyboardInterrupt:
-        # Before our own handler was there.
+        # Before our own handler was there, and when a question is answered with Ctrl-C.
+        sys.stderr.write("Interrupted.\n")
+        sys.stderr.flush()
         os._exit(130)
     except BrokenPipeError:
         # Whoever reads our output has left; keep the interpreter from complaining at exit.
@@ -25,54 +38,80 @@ def main() -> int:
     except Exception as error:
         if os.environ.get("SCAFFOLD_DEBUG") == "1":
             raise
-        name = type(error).__name__
-        return _say(
-            f"This is a bug in scaffold ({name}): run it again with SCAFFOLD_DEBUG=1 "
-            "and report what it prints.",
+        return _fail(
+            "bug",
+            "This is a bug in scaffold ({}): run it again with SCAFFOLD_DEBUG=1 "
+            "and report what it prints.".format(type(error).__name__),
             1,
         )
 
 
-def _run() -> int:
-    import signal
+def _run(words):  # type: (list[str]) -> int
+    # Late, each where it is needed: help and completion shall come at once.
+    if not words:
+        return _help("", sys.stderr, 2)
+    if len(words) <= 2 and words[-1] in {"-h", "--help"}:
+        from scaffold.pages import PAGES
 
-    from scaffold import interrupts
+        if words[0] in PAGES or len(words) == 1:
+            return _help(words[0] if len(words) == 2 else "", sys.stdout, 0)
+    if words[0] == "--version":
+        from scaffold import __version__
 
-    signal.signal(signal.SIGINT, interrupts.leave)
+        print("scaffold " + __version__)
+        return 0
+    return _command(words)
+
+
+def _command(words):  # type: (list[str]) -> int
+    quick = words[0] == "completion"
+    if not quick:
+        import signal
+
+        from scaffold import interrupts
+
+        signal.signal(signal.SIGINT, interrupts.leave)
     # Late, so that Ctrl-C during these imports ends as quietly as it does after them.
-    import click
-
-    from scaffold.cli import cli
-    from scaffold.errors import Interrupted
+    from scaffold.arguments import Help, parse
+    from scaffold.errors import Interrupted, ScaffoldError
 
     try:
-        status = cli.main(prog_name="scaffold", standalone_mode=False)
+        command, asked = parse(words)
+        from scaffold import cli
+
+        status = cli.run(command, asked)
         sys.stdout.flush()
-    except click.exceptions.NoArgsIsHelpError as error:
-        error.show()
-        return error.exit_code
-    except click.Abort:
-        # Now: a check that waits for an app would hold us up.
-        os._exit(130)
-    except click.ClickException as error:
-        return _say(f"Error: {_sentence(error)}", error.exit_code)
+        return status
+    except Help as wanted:
+        return _help(str(wanted), sys.stdout, 0)
+    except ScaffoldError as error:
+        return _fail(error.code, error.message, error.exit_code, error.option)
     except Interrupted as error:
-        return _say(interrupts.MESSAGE, 128 + error.number)
-    return status if isinstance(status, int) else 0
+        from scaffold.interrupts import MESSAGE
+
+        return _fail("interrupted", error.told or MESSAGE, 128 + error.number)
 
 
-def _sentence(error: click.ClickException) -> str:
-    """Whole errors as they are; of click's own, one line that says where to look."""
-    import click
+def _help(command, stream, status):  # type: (str, TextIO, int) -> int
+    from scaffold.pages import show
 
-    text = " ".join(error.format_message().split())
-    if text.endswith("?") or not isinstance(error, click.UsageError) or error.ctx is None:
-        return text
-    return f"{text.rstrip('.')}; see '{error.ctx.command_path} -h'."
+    show(command, stream)
+    sys.stdout.flush()
+    return status
 
 
-def _say(sentence: str, status: int) -> int:
-    print(sentence, file=sys.stderr)
+def _fail(code, sentence, status, option=""):  # type: (str, str, int, str) -> int
+    if "--json" not in sys.argv:
+        start = "" if code in {"bug", "interrupted"} else "Error: "
+        return _say(start + sentence, status)
+    import json
+
+    error = {"code": code, "message": sentence, "exit": status, "option": option or None}
+    return _say(json.dumps({"error": error}, indent=2), status)
+
+
+def _say(sentence, status):  # type: (str, int) -> int
+    sys.stderr.write(sentence + "\n")
     return status
 
 

@@ -2,34 +2,87 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections.abc import Iterable
 
-import click
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
-class ScaffoldError(click.ClickException):
+class ScaffoldError(Exception):
     """Something the caller can put right; its text is all that is shown."""
 
     exit_code = 2
+    # What to give, or give otherwise.
+    option = ""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message)
+        self.message = message
+
+    @property
+    def code(self) -> str:
+        """The kind of error, for machines: `target-taken`."""
+        name = type(self).__name__
+        return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
+
+
+class UsageError(ScaffoldError):
+    """Words that the command line does not know, or misses."""
+
+    def __init__(self, problem: str, command: str, option: str = "", near: str = "") -> None:
+        way_out = f". Did you mean {near!r}?" if near else f"; see '{command} -h'."
+        super().__init__(problem + way_out)
+        self.option = option
 
 
 class InvalidAnswer(ScaffoldError):
     """An answer that an option does not allow."""
 
-    def __init__(self, label: str, value: str, reason: str, suggestion: str = "") -> None:
+    def __init__(
+        self, label: str, value: str, reason: str, suggestion: str = "", option: str = ""
+    ) -> None:
         way_out = f"; try {suggestion!r}" if suggestion else ""
         super().__init__(f"The {label} {value!r} cannot be used: {reason}{way_out}.")
+        self.option = option
+
+
+class UnknownAnswer(ScaffoldError):
+    """A key that no question has."""
+
+    def __init__(self, key: str, where: str, known: Iterable[str], near: str = "") -> None:
+        way_out = f"did you mean {near!r}" if near else f"there are {', '.join(known)}"
+        super().__init__(f"Nothing is called {key!r} (in {where}): {way_out}.")
+        self.option = where
+
+
+class AnswersUnusable(ScaffoldError):
+    """What was given as --answers holds no answers."""
+
+    option = "--answers"
+
+    def __init__(self, path: str, reason: str) -> None:
+        reason = " ".join(reason.split()).rstrip(".")
+        super().__init__(
+            f"Cannot use the answers in {path} ({reason}): give a TOML or JSON file, "
+            "like the .scaffold.json of a project."
+        )
 
 
 class StackMissing(ScaffoldError):
     """No stack was named."""
 
-    def __init__(self, names: list[str]) -> None:
+    option = "--stack"
+
+    def __init__(self, names: Iterable[str]) -> None:
         super().__init__(f"Say which stack to use: --stack {' or --stack '.join(names)}.")
 
 
 class TargetTaken(ScaffoldError):
     """The place for the project holds something already."""
+
+    option = "--output"
 
     def __init__(self, target: Path) -> None:
         super().__init__(
@@ -40,6 +93,8 @@ class TargetTaken(ScaffoldError):
 
 class CannotWrite(ScaffoldError):
     """The system refused to store the project."""
+
+    option = "--output"
 
     def __init__(self, target: Path, error: OSError) -> None:
         reason = error.strerror or type(error).__name__
@@ -52,6 +107,8 @@ class CannotWrite(ScaffoldError):
 class UrlUnusable(ScaffoldError):
     """What was given as --url is no place to ask."""
 
+    option = "--url"
+
     def __init__(self, url: str) -> None:
         super().__init__(
             f"The URL {url!r} cannot be used: give http(s)://HOST:PORT without a path."
@@ -61,6 +118,8 @@ class UrlUnusable(ScaffoldError):
 class AppAway(ScaffoldError):
     """Nobody answers where the app should be."""
 
+    option = "--url"
+
     def __init__(self, url: str, error: Exception) -> None:
         reason = " ".join(str(getattr(error, "strerror", "") or error or type(error)).split())
         super().__init__(f"No app answers at {url} ({reason}): start it, or give another --url.")
@@ -68,6 +127,8 @@ class AppAway(ScaffoldError):
 
 class TokenRefused(ScaffoldError):
     """The token does not make us an admin."""
+
+    option = "--admin-token"
 
     def __init__(self, status: int) -> None:
         super().__init__(
@@ -79,14 +140,16 @@ class TokenRefused(ScaffoldError):
 class ReportLost(ScaffoldError):
     """The system refused to store the report."""
 
+    option = "--junit"
+
     def __init__(self, path: Path, error: OSError) -> None:
         reason = error.strerror or type(error).__name__
         super().__init__(f"Cannot write {path} ({reason}): choose another file with --junit.")
 
 
 class Interrupted(BaseException):
-    """A signal asked to stop; `number` is the signal."""
+    """A signal asked to stop; `number` is the signal, `told` what has become of the project."""
 
-    def __init__(self, number: int) -> None:
+    def __init__(self, number: int, told: str = "") -> None:
         super().__init__(number)
-        self.number = number
+        self.number, self.told = number, told

@@ -22,6 +22,8 @@ class Interrupts:
 
     def __init__(self) -> None:
         self._noted = 0
+        # What is said when one takes effect.
+        self.told = MESSAGE
 
     def listen(self) -> None:
         """Note signals from now on."""
@@ -38,7 +40,7 @@ class Interrupts:
         from scaffold.errors import Interrupted
 
         if self._noted:
-            raise Interrupted(self._noted)
+            raise Interrupted(self._noted, self.told)
 
     @staticmethod
     def _handle_with(handler: Callable[[int, FrameType | None], None] | signal.Handlers) -> None:

@@ -3,25 +3,32 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
 
 from scaffold.errors import InvalidAnswer
+
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 NAME = "project_slug"
 
 
-@dataclass(frozen=True)
 class Option:
     """One question: its default, its choices (none: free text) and its rule."""
 
-    name: str
-    default: str
-    prompt: str
-    choices: Mapping[str, str] = field(default_factory=dict)
-    rule: Mapping[str, Any] = field(default_factory=dict)
+    # No dataclass: importing that takes longer than making a project.
+    def __init__(
+        self,
+        name: str,
+        default: str,
+        prompt: str,
+        choices: Mapping[str, str] | None = None,
+        rule: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.name, self.default, self.prompt = name, default, prompt
+        self.choices, self.rule = choices or {}, rule or {}
 
     @property
     def flag(self) -> str:
@@ -33,12 +40,14 @@ class Option:
 
     def check(self, value: str) -> str:
         """Return `value`, or raise InvalidAnswer when the option does not allow it."""
-        reason = self._objection(value)
+        reason = self.objection(value)
         if reason:
-            raise InvalidAnswer(self.label, value, reason, self._suggestion(value))
+            named = "NAME" if self.name == NAME else self.flag
+            raise InvalidAnswer(self.label, value, reason, self.suggestion(value), named)
         return value
 
-    def _objection(self, value: str) -> str:
+    def objection(self, value: str) -> str:
+        """Say why `value` is not allowed; nothing when it is."""
         if self.choices:
             return "" if value in self.choices else f"choose from {', '.join(self.choices)}"
         if not re.fullmatch(self.rule["pattern"], value) or len(value) > self.rule["length"]:
@@ -48,13 +57,17 @@ class Option:
                 return f"it is reserved ({owner})"
         return ""
 
-    def _suggestion(self, value: str) -> str:
+    def suggestion(self, value: str) -> str:
+        """The allowed name that is nearest to `value`; nothing for other options."""
         if self.name != NAME:
             return ""
+        # Late: few names need it.
+        import unicodedata
+
         plain = unicodedata.normalize("NFKD", value).encode("ascii", "ignore").decode()
         slug = re.sub(r"[^a-z0-9]+", "-", plain.lower())[: self.rule["length"]].strip("-")
         for candidate in (slug, f"{slug}-app", self.default):
-            if not self._objection(candidate):
+            if not self.objection(candidate):
                 return candidate
         return ""
 

@@ -2,39 +2,59 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
 
 from scaffold.errors import CannotWrite, TargetTaken
+from scaffold.options import NAME
 from scaffold.text import Text
 from scaffold.variants import Variant
+
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 
 def _go_on() -> None:
     """Never stop."""
 
 
-def render(variant: Variant, target: Path, check: Callable[[], None] = _go_on) -> list[str]:
+def _leave(_draft: Path) -> None:
+    """Add nothing."""
+
+
+def render(
+    variant: Variant,
+    target: Path,
+    check: Callable[[], None] = _go_on,
+    finish: Callable[[Path], None] = _leave,
+) -> list[str]:
     """Write the project to `target` in one step and return its sorted relative paths.
 
-    `target` must be absent or an empty directory (TargetTaken). `check` is called before each
-    file and may raise to stop. When it does, or when the system refuses to store the project
-    (CannotWrite), nothing stays behind.
+    `target` must be absent or a directory without anything but `.git` (TargetTaken). `check` is
+    called before each file and may raise to stop, as may `finish`, which is given the complete
+    project before it takes its place. When they do, or when the system refuses to store the
+    project (CannotWrite), nothing stays behind.
     """
-    draft = target.with_name(f".{target.name}.{os.urandom(6).hex()}")
     made: list[Path] = []
+    draft = None
     try:
         _refuse_taken(target)
+        draft = _draft(target, variant.answers[NAME])
         _make_parents(draft, made)
         written = _write(variant, draft, check)
+        finish(draft)
+        check()
         _move(draft, target)
     except BaseException as error:
-        shutil.rmtree(draft, ignore_errors=True)
+        if draft:
+            shutil.rmtree(draft, ignore_errors=True)
         with suppress(OSError):
             for parent in reversed(made):
                 parent.rmdir()
@@ -44,10 +64,41 @@ def render(variant: Variant, target: Path, check: Callable[[], None] = _go_on) -
     return sorted(written)
 
 
+def contents(
+    variant: Variant, check: Callable[[], None] = _go_on
+) -> Iterator[tuple[str, int, bytes]]:
+    """Each file of the project: its relative path, its permissions and its bytes."""
+    text = Text(variant.stack.settings, variant.answers)
+    for source, unrendered in _files(variant):
+        check()
+        with open(source, "rb") as file:
+            data, mode = file.read(), stat.S_IMODE(os.fstat(file.fileno()).st_mode)
+        yield text.render(unrendered), mode, text.render_bytes(data)
+
+
+def _draft(target: Path, name: str) -> Path:
+    """Where the project is written first: on the same disk, where we may write."""
+    draft = f".{name}.{os.urandom(6).hex()}"
+    # A directory that is there may be somebody's working directory: it stays, and is filled.
+    return target / draft if target.is_dir() else target.parent / draft
+
+
+def refuse_taken(target: Path) -> None:
+    """Raise TargetTaken where `render` would."""
+    try:
+        _refuse_taken(target)
+    except OSError as error:
+        raise CannotWrite(target, error) from error
+
+
 def _refuse_taken(target: Path) -> None:
-    is_empty_directory = target.is_dir() and not any(target.iterdir())
-    if target.is_symlink() or (target.exists() and not is_empty_directory):
+    if target.is_symlink() or (target.exists() and not _is_free(target)):
         raise TargetTaken(target)
+
+
+def _is_free(target: Path, *draft: str) -> bool:
+    """Whether nothing is there but a repository that waits for its first files."""
+    return target.is_dir() and not {path.name for path in target.iterdir()} - {".git", *draft}
 
 
 def _make_parents(draft: Path, made: list[Path]) -> None:
@@ -59,46 +110,57 @@ def _make_parents(draft: Path, made: list[Path]) -> None:
 
 
 def _move(draft: Path, target: Path) -> None:
-    if target.is_dir():
-        shutil.copymode(target, draft)
-        # Windows does not replace a directory, not even an empty one.
-        if os.name == "nt":
-            target.rmdir()
-    draft.replace(target)
+    if draft.parent != target:
+        draft.rename(target)
+        return
+    if not _is_free(target, draft.name):
+        raise FileExistsError(errno.EEXIST, "somebody else writes there")
+    moved = []
+    try:
+        for path in sorted(draft.iterdir()):
+            path.rename(target / path.name)
+            moved.append(path)
+        draft.rmdir()
+    except OSError:
+        for path in moved:
+            (target / path.name).rename(path)
+        raise
 
 
 def _write(variant: Variant, draft: Path, check: Callable[[], None]) -> list[str]:
-    text = Text(variant.stack.settings, variant.answers)
     written = []
-    for source, unrendered in _files(variant):
-        check()
-        name = text.render(unrendered)
-        path = draft / name
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(text.render_bytes(source.read_bytes()))
-        path.chmod(stat.S_IMODE(source.stat().st_mode))
+    directories = {""}
+    for name, mode, data in contents(variant, check):
+        directory = name.rpartition("/")[0]
+        if directory not in directories:
+            os.makedirs(f"{draft}/{directory}", exist_ok=True)
+            directories.add(directory)
+        path = f"{draft}/{name}"
+        with open(path, "xb") as file:
+            file.write(data)
+        os.chmod(path, mode)
         written.append(name)
     check()
     return written
 
 
-def _files(variant: Variant) -> Iterator[tuple[Path, str]]:
+def _files(variant: Variant) -> Iterator[tuple[str, str]]:
     """Each file of the template that the variant keeps, with the name it takes."""
     settings = variant.stack.settings
     dropped, renamed = _pruning(settings, variant.answers)
     skipped = dropped | set(renamed.values()) | set(settings["_scratch"])
 
-    def walk(directory: Path, prefix: str) -> Iterator[tuple[Path, str]]:
-        for entry in sorted(directory.iterdir()):
+    def walk(directory: str, prefix: str) -> Iterator[tuple[str, str]]:
+        for entry in sorted(os.scandir(directory), key=lambda entry: entry.name):
             name = prefix + entry.name
             if name in skipped or f"**/{entry.name}" in skipped:
                 continue
             if entry.is_dir():
-                yield from walk(entry, f"{name}/")
+                yield from walk(entry.path, f"{name}/")
             else:
-                yield entry, renamed.get(name, name)
+                yield entry.path, renamed.get(name, name)
 
-    return walk(variant.stack.tree, "")
+    return walk(str(variant.stack.tree), "")
 
 
 def _pruning(

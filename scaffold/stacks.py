@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
-from typing import Any
 
 from scaffold import options
+
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from pathlib import Path
+    from typing import Any
 
 DECLARATION = "cookiecutter.json"
 
@@ -23,18 +27,24 @@ COMMANDS = {
 }
 
 
-@dataclass(frozen=True)
 class Stack:
     """A template and what it declares about itself."""
 
-    name: str
-    directory: Path
+    def __init__(self, name: str, directory: str | Path) -> None:
+        self.name, self._place = name, os.fspath(directory)
+
+    @cached_property
+    def directory(self) -> Path:
+        # Late: completion does without.
+        from pathlib import Path
+
+        return Path(self._place)
 
     @cached_property
     def settings(self) -> dict[str, Any]:
         """The parsed `cookiecutter.json`."""
-        text = (self.directory / DECLARATION).read_text(encoding="utf-8")
-        return dict(json.loads(text))
+        with open(os.path.join(self._place, DECLARATION), encoding="utf-8") as file:
+            return dict(json.load(file))
 
     @cached_property
     def options(self) -> list[options.Option]:
@@ -58,14 +68,21 @@ class Stack:
 @cache
 def stacks() -> dict[str, Stack]:
     """Every stack by name; a directory with a declaration is a stack."""
-    found = sorted(path.parent for path in _templates().glob(f"*/{DECLARATION}"))
+    place = _templates()
     # Flask first: the order in which the documents name them.
-    ordered = sorted(found, key=lambda path: path.name, reverse=True)
-    return {path.name: Stack(path.name, path) for path in ordered}
+    names = sorted(os.listdir(place), reverse=True)
+    found = {name: os.path.join(place, name) for name in names}
+    return {
+        name: Stack(name, path)
+        for name, path in found.items()
+        if os.path.exists(os.path.join(path, DECLARATION))
+    }
 
 
-def _templates() -> Path:
+def _templates() -> str:
     """The wheel carries the templates inside the package; a checkout beside it."""
-    package = Path(__file__).resolve().parent
-    inside = package / "templates"
-    return inside if inside.is_dir() else package.parent / "templates"
+    package = os.path.dirname(os.path.realpath(__file__))
+    inside = os.path.join(package, "templates")
+    if os.path.isdir(inside):
+        return inside
+    return os.path.join(os.path.dirname(package), "templates")

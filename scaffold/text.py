@@ -5,9 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
 
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from jinja2 import Environment
 
 # Jinja's own, where a template does not say otherwise.
@@ -34,6 +37,7 @@ class Text:
         self._syntax = syntax = settings["_jinja2_env_vars"]
         starts = STARTS | {key: syntax[key] for key in (*STARTS, *PREFIXES) if key in syntax}
         self._starts = tuple(starts.values())
+        self._special = (b"\r", *(start.encode() for start in self._starts))
         self._known = re.compile("|".join(self._patterns(syntax)), re.MULTILINE)
 
     @staticmethod
@@ -62,6 +66,8 @@ class Text:
 
     def render_bytes(self, data: bytes) -> bytes:
         """Render text with its line ends as `\\n`, and leave everything else as it is."""
+        if not any(special in data for special in self._special):
+            return data
         try:
             text = data.decode("utf-8")
         except UnicodeDecodeError:

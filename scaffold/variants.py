@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from itertools import combinations, product
 
 from scaffold.stacks import Stack, stacks
@@ -11,12 +10,20 @@ from scaffold.stacks import Stack, stacks
 SETS = ("default", "singles", "pairs", "all")
 
 
-@dataclass(frozen=True)
 class Variant:
     """A stack and an answer to each of its options."""
 
-    stack: Stack
-    answers: Mapping[str, str]
+    # No dataclass: importing that takes longer than making a project.
+    def __init__(self, stack: Stack, answers: Mapping[str, str]) -> None:
+        self.stack, self.answers = stack, answers
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Variant):
+            return NotImplemented
+        return (self.stack, self.answers) == (other.stack, other.answers)
+
+    def __hash__(self) -> int:
+        return hash(self.id)
 
     @property
     def id(self) -> str:

@@ -117,7 +117,7 @@ def test_a_name_taken_is_good_everywhere(name: str) -> None:
         assert re.fullmatch(r"[a-z0-9]+(?:(?:_|__|-+)[a-z0-9]+)*", name)  # image and compose
         assert canonicalize_name(name, validate=True)
     else:
-        assert accepts(NAME, NAME._suggestion(name))
+        assert accepts(NAME, NAME.suggestion(name))
 
 
 @pytest.mark.parametrize("name", ["description", "author_name"])

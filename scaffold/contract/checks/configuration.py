@@ -29,6 +29,7 @@ BAD = {
     "LOG_FORMAT": "xml",
     "WEB_CONCURRENCY": "-2",
     "SHUTDOWN_SECONDS": "soon",
+    "OTEL_EXPORTER_OTLP_ENDPOINT": "collector:4317",
 }
 
 
@@ -110,6 +111,29 @@ def config_database_scheme(app: Target) -> None:
     text = refusal(app, DATABASE_URL=f"oracle://app:{password}@127.0.0.1/app")
     equal(named(text), {"DATABASE_URL"}, "named")
     true(password not in text, f"the password is printed: {text}")
+
+
+@check(1, "An address of a database takes no parameter but those of its encryption")
+def config_database_parameters(app: Target) -> None:
+    url = app.operator.database_url
+    is_file = url.startswith("sqlite:")
+    cases = {"colour=blue": "colour", "sslmode=prefer": "sslmode", "sslmode=": "sslmode"}
+    cases |= {"sslmode=require" if is_file else "sslmode=verify-full&sslmode=disable": "sslmode"}
+    for parameters, name in cases.items():
+        text = refusal(app, DATABASE_URL=f"{url}?{parameters}")
+        equal(named(text), {"DATABASE_URL"}, parameters)
+        true(name in text, f"{parameters}: which one is not said: {text}")
+        wanted = "none" if is_file else "verify-full" if name == "sslmode" else "sslmode"
+        true(wanted in text, f"{parameters}: what may be there is not said: {text}")
+
+
+@check(1, "Traces go to an http address or nowhere, and a password in it is not printed")
+def config_traces(app: Target) -> None:
+    password = secrets.token_hex(8)
+    for value in ("collector:4317", "ftp://collector", "http://", f"http//a:{password}@b"):
+        text = refusal(app, OTEL_EXPORTER_OTLP_ENDPOINT=value)
+        equal(named(text), {"OTEL_EXPORTER_OTLP_ENDPOINT"}, value)
+        true(password not in text, f"the password is printed: {text}")
 
 
 @check(1, "Development starts without a secret", "")

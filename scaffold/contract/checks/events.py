@@ -86,3 +86,24 @@ def log_blocked(app: Target) -> None:
     app.anonymous.post(f"{AUTH}/login", login, headers={"X-Request-Id": mark}).expect(429)
     names = [line.get("event") for line in lines(app, mark, "request")]
     true("login.blocked" in names, f"login.blocked is not among {names}")
+
+
+@check(9, "An event says whose account it is about, and who did it")
+def log_event_subjects(app: Target) -> None:
+    admin, person = app.admin(), app.person()
+    for client, method, path, body, name, who in (
+        (app.anonymous, "POST", f"{AUTH}/login", person.login, "login", None),
+        (
+            admin.client,
+            "PATCH",
+            f"{API}/users/{person.id}",
+            {"role": "admin"},
+            "role.changed",
+            admin,
+        ),
+    ):
+        mark = asked()
+        client.request(method, path, json=body, headers={"X-Request-Id": mark}).expect(200)
+        (line,) = [one for one in lines(app, mark, "request") if one.get("event") == name]
+        wanted = {"subject": person.id} | ({"user_id": who.id} if who else {})
+        equal({key: line.get(key) for key in wanted}, wanted, name)

@@ -1,0 +1,34 @@
+"""Help: one page a command, written by hand and shown as it is."""
+
+from __future__ import annotations
+
+import os
+
+# As in typing, which is not worth its import here.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import TextIO
+
+# Named here, so that showing one reads nothing else.
+PAGES = ("new", "doctor", "options", "variants", "verify", "completion", "schema")
+
+
+def page(command: str) -> str:
+    """The page of a command; without one, of all of them."""
+    directory = os.path.join(os.path.dirname(os.path.abspath(__file__)), "help")
+    with open(os.path.join(directory, (command or "scaffold") + ".txt"), encoding="utf-8") as file:
+        return file.read()
+
+
+def show(command: str, stream: TextIO) -> None:
+    """Print a page, with its headings in bold where colours are wanted."""
+    from scaffold.terminal import coloured, styled
+
+    text = page(command)
+    if coloured(stream):
+        lines = text.split("\n")
+        text = "\n".join(
+            styled(line, "bold", stream) if line.endswith(":") and line[0] != " " else line
+            for line in lines
+        )
+    stream.write(text)
