@@ -28,9 +28,14 @@ def cpu_seconds(pid: int) -> float:
 
 def memory(pid: int) -> list[float]:
     """MB of each process of the tree; pages that several share are divided among them (PSS)."""
-    return [_pss(each) / 1024 for each in tree(pid)]
+    return [_rollup(each, "Pss") / 1024 for each in tree(pid)]
 
 
-def _pss(pid: int) -> int:
+def resident(pid: int) -> list[float]:
+    """MB of each process of the tree that are in memory (RSS)."""
+    return [_rollup(each, "Rss") / 1024 for each in tree(pid)]
+
+
+def _rollup(pid: int, name: str) -> int:
     lines = (PROC / str(pid) / "smaps_rollup").read_text().splitlines()
-    return next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
+    return next(int(line.split()[1]) for line in lines if line.startswith(f"{name}:"))

@@ -3,143 +3,134 @@
 from __future__ import annotations
 
 import argparse
-import os
-import platform
 import statistics
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
-from functools import partial
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
-from benchmarks.processes import cpu_seconds, memory
-from benchmarks.subjects import CASES, KINDS, Case, Running, Subject, load, prepared
+from benchmarks.loads import CASES, HEALTH, LISTING, Case
+from benchmarks.subjects import Subject, fresh, prepared
+from benchmarks.taken import Taken, machine, measure, rounds, spread
 from scaffold.stacks import Stack, stacks
-from tests.services import Sqlite, postgresql
+
+# The bare servers' probe asks no database: once is enough.
+KINDS = {"sqlite": ("raw", "bare", "driver", "app"), "postgresql": ("driver", "app")}
+# How the app is to do beside what it is compared with, by requests a second.
+TARGETS = {HEALTH.name: 1.0, LISTING.name: 0.6}
+START_TARGET = 1.0
+TWO_DIGITS = 2
 
 
-@dataclass
-class Taken:
-    """What one server showed in all rounds."""
+@dataclass(frozen=True)
+class Part:
+    """All servers of one stack, on one database, with so many processes."""
 
-    name: str
-    starts: list[float] = field(default_factory=list)
-    memories: list[list[float]] = field(default_factory=list)
-    # By case: one value a round.
-    rate: dict[str, list[float]] = field(default_factory=dict)
-    cpu: dict[str, list[float]] = field(default_factory=dict)
-    p50: dict[str, list[float]] = field(default_factory=dict)
-    p99: dict[str, list[float]] = field(default_factory=dict)
-    client: list[float] = field(default_factory=list)
+    stack: Stack
+    database: str
+    processes: int
+    takes: dict[str, Taken]
+
+    @property
+    def where(self) -> str:
+        return f"{self.stack.name} | {self.database} | {self.processes}"
+
+    def cases(self) -> list[Case]:
+        return [case for case in CASES if case.kinds[0] in self.takes]
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--rounds", type=int, default=3, help="starts of each server (default: 3)")
-    add("--seconds", type=float, default=1.5, help="load on each route (default: 1.5)")
-    add("--warm", type=float, default=1.0, help="the same before, not counted (default: 1.0)")
+    add("--seconds", type=float, default=1.0, help="load on each route (default: 1.0)")
+    add("--warm", type=float, default=0.7, help="the same before, not counted (default: 0.7)")
     add("--connections", type=int, default=8, help="for each process (default: 8)")
     add("--stack", choices=[*stacks(), "all"], default="all")
-    add("--database", choices=["sqlite", "postgresql"], nargs="+", default=["sqlite"])
+    add("--database", choices=list(KINDS), nargs="+", default=list(KINDS))
     add("--processes", type=int, nargs="+", default=[1, 2])
     given = parser.parse_args()
-    load_now = os.getloadavg()[0]
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores ", end="")
-    print(f"(load before: {load_now:.1f}), Python {platform.python_version()}, ", end="")
-    print(f"{given.rounds} rounds of {given.seconds} s, {given.connections} connections a process.")
+    circumstances = f"{machine()}, {rounds(given)}"
     chosen = [stack for stack in stacks().values() if given.stack in {stack.name, "all"}]
-    for database in given.database:
-        with fresh(database) as make_url:
-            for stack in chosen:
-                with prepared(stack, database, make_url()) as app:
-                    for processes in given.processes:
-                        takes = measure(replace(app, processes=processes), given)
-                        report(stack, database, processes, takes)
+    parts = [
+        part
+        for stack in chosen
+        for database in given.database
+        for part in measured(stack, database, given)
+    ]
+    for show in (speed, starts, summary):
+        print("\n".join(show(parts)), end="\n\n")
+    print(circumstances)
 
 
-@contextmanager
-def fresh(database: str) -> Iterator[Callable[[], str]]:
-    """Something that makes empty databases."""
-    if database == "sqlite":
-        yield Sqlite().fresh
-        return
-    with postgresql() as server:
-        yield server.fresh
+def measured(stack: Stack, database: str, given: argparse.Namespace) -> list[Part]:
+    with fresh(database) as url, prepared(stack, database, url) as app:
+        return [
+            Part(stack, database, processes, takes(app, processes, KINDS[database], given))
+            for processes in given.processes
+        ]
 
 
-def measure(app: Subject, given: argparse.Namespace) -> dict[str, Taken]:
-    subjects = [replace(app, kind=kind) for kind in KINDS]
-    takes = {each.kind: Taken(each.name) for each in subjects}
-    for number in range(given.rounds):
-        # Who goes first changes, so that nobody always finds warm caches.
-        for subject in subjects if number % 2 else reversed(subjects):
-            with subject.running() as running:
-                taken = takes[subject.kind]
-                taken.starts.append(running.start)
-                for case in CASES:
-                    if subject.kind in case.kinds:
-                        take(taken, subject, running, case, given)
-                taken.memories.append(memory(running.process.pid))
-    return takes
+def takes(
+    app: Subject, processes: int, kinds: Sequence[str], given: argparse.Namespace
+) -> dict[str, Taken]:
+    subjects = [replace(app, kind=kind, processes=processes) for kind in kinds]
+    cases = [case for case in CASES if case.kinds[0] in kinds]
+    return {taken.kind: taken for taken in measure(subjects, cases, given)}
 
 
-def take(
-    taken: Taken, subject: Subject, running: Running, case: Case, given: argparse.Namespace
-) -> None:
-    run = partial(load, running, case, subject.tokens, given.connections * subject.processes)
-    run(given.warm)
-    before = cpu_seconds(running.process.pid)
-    found = run(given.seconds)
-    used = cpu_seconds(running.process.pid) - before
-    for values, value in (
-        (taken.rate, found["requests"] / found["seconds"]),
-        (taken.cpu, used * 1_000_000 / found["requests"]),
-        (taken.p50, found["p50"]),
-        (taken.p99, found["p99"]),
-    ):
-        values.setdefault(case.name, []).append(value)
-    taken.client.append(found["client"])
+def speed(parts: Sequence[Part]) -> list[str]:
+    lines = ["| stack | database | processes | request | server | req/s | CPU µs | p50 / p99 ms |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for part in parts:
+        for case in part.cases():
+            for kind in case.kinds:
+                taken = part.takes[kind]
+                cells = [part.where, case.name, taken.name, spread(taken.rate[case.name])]
+                cells += [spread(taken.cpu[case.name]), taken.latency(case)]
+                lines.append(f"| {' | '.join(cells)} |")
+    return lines
 
 
-def report(stack: Stack, database: str, processes: int, takes: dict[str, Taken]) -> None:
-    plural = "process" if processes == 1 else "processes"
-    print(f"\n### {stack.name}, {database}, {processes} {plural}\n")
-    print("| request | server | req/s | p50 ms | p99 ms | CPU µs | of bare | by rate | of raw |")
-    print("|---|---|---|---|---|---|---|---|---|")
-    for case in CASES:
-        raw, bare, _ = (takes[kind] for kind in case.kinds)
-        for kind in case.kinds:
-            print(row(case.name, takes[kind], bare, raw))
-    print("\n| server | start to ready, ms | MB a process |")
-    print("|---|---|---|")
-    for taken in takes.values():
-        starts = spread([start * 1000 for start in taken.starts])
-        each = [sum(sizes) / len(sizes) for sizes in taken.memories]
-        count = max(map(len, taken.memories))
-        print(f"| {taken.name} | {starts} | {spread(each)} in {count} |")
-    client = statistics.median(value for taken in takes.values() for value in taken.client)
-    print(f"\nThe client took {client:.0f} µs of CPU a request.", flush=True)
+def starts(parts: Sequence[Part]) -> list[str]:
+    lines = ["| stack | database | processes | server | start to ready, ms | MB, all processes |"]
+    lines.append("|---|---|---|---|---|---|")
+    for part in parts:
+        for taken in part.takes.values():
+            times = spread([start * 1000 for start in taken.starts])
+            lines.append(f"| {part.where} | {taken.name} | {times} | {taken.megabytes:.0f} |")
+    return lines
 
 
-def row(case: str, taken: Taken, bare: Taken, raw: Taken) -> str:
-    """A server's figures; the ratios compare each round with the same round of another."""
-    cells = [case, taken.name, spread(taken.rate[case])]
-    cells += [f"{statistics.median(values[case]):.1f}" for values in (taken.p50, taken.p99)]
-    cells.append(spread(taken.cpu[case]))
-    cells.append(ratio(bare.cpu[case], taken.cpu[case]))
-    cells.append(ratio(taken.rate[case], bare.rate[case]))
-    cells.append(f"{statistics.median(raw.cpu[case]) / statistics.median(taken.cpu[case]):.2f}")
-    return f"| {' | '.join(cells)} |"
+def summary(parts: Sequence[Part]) -> list[str]:
+    lines = ["| stack | database | processes | question | by rate | by CPU | target | found |"]
+    lines.append("|---|---|---|---|---|---|---|---|")
+    for part in parts:
+        found = [compared(part, case) for case in part.cases()] + [started(part.takes["app"])]
+        lines += [f"| {part.where} | {each} |" for each in found]
+    return lines
 
 
-def ratio(above: Sequence[float], below: Sequence[float]) -> str:
-    return spread([a / b for a, b in zip(above, below, strict=True)], digits=2)
+def compared(part: Part, case: Case) -> str:
+    """The app against the bare server or the driver's handler, round by round."""
+    other = part.takes[case.kinds[-2]]
+    app = part.takes["app"]
+    rate = ratios(app.rate[case.name], other.rate[case.name])
+    cpu = ratios(other.cpu[case.name], app.cpu[case.name])
+    cells = [f"{case.name}: our app ÷ {other.name}", spread(rate, 2), spread(cpu, 2)]
+    target = TARGETS.get(case.name)
+    if target is None:
+        return " | ".join([*cells, "", ""])
+    met = [round(statistics.median(values), TWO_DIGITS) >= target for values in (rate, cpu)]
+    found = {(True, True): "met", (True, False): "met by rate", (False, True): "met by CPU only"}
+    return " | ".join([*cells, f"≥ {target}", found.get((met[0], met[1]), "missed")])
 
 
-def spread(values: Sequence[float], digits: int = 0) -> str:
-    """The median, and from the least to the most."""
-    low, middle, high = min(values), statistics.median(values), max(values)
-    return f"{middle:,.{digits}f} ({low:,.{digits}f}-{high:,.{digits}f})"
+def started(app: Taken) -> str:
+    found = "met" if statistics.median(app.starts) < START_TARGET else "missed"
+    return f"start to ready | {spread(app.starts, 2)} s | | < {START_TARGET:.0f} s | {found}"
+
+
+def ratios(above: Sequence[float], below: Sequence[float]) -> list[float]:
+    return [a / b for a, b in zip(above, below, strict=True)]
 
 
 if __name__ == "__main__":

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import json
 import secrets
 import shutil
-import subprocess
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
+from benchmarks.loads import NOTE, NOTES
 from scaffold.contract.client import Client
 from scaffold.contract.target import API, fresh_email, fresh_password
 from scaffold.project import Project
@@ -21,46 +19,28 @@ from scaffold.server import Process, free_port
 from scaffold.stacks import Stack
 from scaffold.variants import variant
 from tests.environments import base_environment, equip
-from tests.services import private_directory
+from tests.services import Sqlite, postgresql, private_directory
 
 HERE = Path(__file__).parent
-NOTES = f"{API}/notes"
-TEXT = "Forty-two words would be a long note, so this is a short one that says so. " * 3
-NOTE = {"title": "A note of usual length", "body": TEXT, "tags": ["red", "green", "blue"]}
-# However fast a server is, a run ends.
-MOST = 200_000
 # The most that a limit may be: it counts, and never refuses.
 LIMIT = "999999/second"
-BARE = {
-    "Python": (".venv/bin/python", "bare.py"),
-    "TypeScript": ("node", "bare.mjs"),
-}
+BARE = {"Python": (".venv/bin/python", "bare.py"), "TypeScript": ("node", "bare.mjs")}
 NAMES = {
-    "Python": {"raw": "WSGI function", "bare": "bare Flask", "app": "our Flask app"},
-    "TypeScript": {"raw": "node:http", "bare": "bare Express", "app": "our Express app"},
+    "Python": {
+        "raw": "WSGI function",
+        "bare": "bare Flask",
+        "driver": "Flask + driver",
+        "app": "our app",
+    },
+    "TypeScript": {
+        "raw": "node:http",
+        "bare": "bare Express",
+        "driver": "Express + driver",
+        "app": "our app",
+    },
 }
-
-
-@dataclass(frozen=True)
-class Case:
-    """A request, and which servers answer it."""
-
-    name: str
-    method: str
-    path: str
-    status: int
-    kinds: tuple[str, ...]
-    # Whose token goes with it: one person only reads, another only writes.
-    who: str | None = None
-    body: Any = None
-
-
-CASES = (
-    Case("GET /healthz", "GET", "/healthz", 200, ("raw", "bare", "app")),
-    Case("GET notes", "GET", NOTES, 200, ("driver", "orm", "app"), "reader"),
-    Case("POST notes", "POST", NOTES, 201, ("driver", "orm", "app"), "writer", NOTE),
-)
-KINDS = ("raw", "bare", "driver", "orm", "app")
+# The first 200 of which makes a server ready.
+READY = {"raw": "/healthz", "bare": "/healthz", "driver": NOTES}
 
 
 @dataclass(frozen=True)
@@ -72,12 +52,15 @@ class Subject:
     processes: int
     environment: Mapping[str, str]
     tokens: Mapping[str, str]
+    # In place of the project's own, with `{port}` and `{processes}`.
+    command: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
-        names = NAMES[self.project.stack.language]
-        names |= {"driver": f"{names['bare']}, driver", "orm": f"{names['bare']}, ORM"}
-        return names[self.kind]
+        return NAMES[self.project.stack.language].get(self.kind, self.kind)
+
+    def with_processes(self, count: int) -> Subject:
+        return replace(self, processes=count)
 
     @contextmanager
     def running(self) -> Iterator[Running]:
@@ -86,21 +69,23 @@ class Subject:
         log = self.project.directory / "benchmark.log"
         # A log that grows from round to round would make the later ones slower.
         log.unlink(missing_ok=True)
-        path = "/healthz" if self.kind in {"raw", "bare"} else NOTES
         asked = Client(f"http://127.0.0.1:{port}", self.tokens["reader"])
         started = time.perf_counter()
-        directory = self.project.directory
-        with Process(self.command, log, directory=directory, env=env) as process:
-            while not _answers(asked, "/readyz" if self.kind == "app" else path):
+        command = [part.format(port=port, processes=self.processes) for part in self._command]
+        with Process(command, log, directory=self.project.directory, env=env) as process:
+            while not _answers(asked, READY.get(self.kind, "/readyz")):
                 if process.poll() is not None or time.perf_counter() > started + 30:
                     raise SystemExit(f"{self.name} did not start\n{process.output()}")
                 time.sleep(0.005)
             yield Running(process, port, time.perf_counter() - started)
 
     @property
-    def command(self) -> tuple[str, ...]:
-        language = self.project.stack.language
-        return self.project.serve if self.kind == "app" else (*BARE[language], self.kind)
+    def _command(self) -> tuple[str, ...]:
+        if self.command:
+            return self.command
+        if self.kind == "app":
+            return self.project.serve
+        return (*BARE[self.project.stack.language], self.kind)
 
 
 @dataclass(frozen=True)
@@ -120,13 +105,23 @@ def _answers(client: Client, path: str) -> bool:
 
 
 @contextmanager
+def fresh(database: str) -> Iterator[str]:
+    """The URL of an empty database."""
+    if database == "sqlite":
+        yield Sqlite().fresh()
+        return
+    with postgresql() as server:
+        yield server.fresh()
+
+
+@contextmanager
 def prepared(stack: Stack, database: str, url: str) -> Iterator[Subject]:
     """Render, equip, migrate, and register a reader with 20 notes and a writer."""
     with private_directory() as home:
         project = Project(home / "my-app")
         render(variant(stack, database=database), project.directory)
         equip(project)
-        for path in (HERE / "bare").glob("bare.*"):
+        for path in (HERE / "bare").glob("*.*"):
             shutil.copy(path, project.directory)
         env = base_environment() | {"APP_ENV": "production", "DATABASE_URL": url}
         env |= {"SECRET_KEYS": secrets.token_hex(32), "MAIL_URL": "file:mail"}
@@ -141,35 +136,14 @@ def prepared(stack: Stack, database: str, url: str) -> Iterator[Subject]:
 
 
 def _people(client: Client) -> dict[str, str]:
+    """A reader of 20 notes, a writer, and one with a hundred notes of ten thousand characters."""
     tokens = {}
-    for who in ("reader", "writer"):
+    for who in ("reader", "writer", "hoarder"):
         body = {"email": fresh_email(), "password": fresh_password()}
         client.post(f"{API}/auth/register", {**body, "name": "Ada Lovelace"}).expect(202)
         tokens[who] = str(client.post(f"{API}/auth/login", body).expect(200).json()["token"])
-    reader = Client(client.base, tokens["reader"])
-    for _ in range(20):
-        reader.post(NOTES, NOTE).expect(201)
+    for who, count, text in (("reader", 20, NOTE["body"]), ("hoarder", 100, "x" * 10_000)):
+        owner = Client(client.base, tokens[who])
+        for _ in range(count):
+            owner.post(NOTES, {**NOTE, "body": text}).expect(201)
     return tokens
-
-
-def load(
-    running: Running, case: Case, tokens: Mapping[str, str], connections: int, seconds: float
-) -> dict[str, float]:
-    """Run the load generator once; any answer but the expected one is an error."""
-    about = {"port": running.port, "method": case.method, "path": case.path}
-    about |= {"token": tokens.get(case.who or ""), "body": case.body, "status": case.status}
-    about |= {"connections": connections, "seconds": seconds, "most": MOST}
-    done = subprocess.run(
-        ["node", str(HERE / "load.mjs"), json.dumps(about)],
-        env=base_environment(),
-        capture_output=True,
-        text=True,
-        timeout=seconds + 60,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(done.stderr)
-    found: dict[str, float] = json.loads(done.stdout)
-    if found["failed"] or not found["requests"]:
-        raise SystemExit(f"{case.name}: {found}\n{running.process.output()}")
-    return found

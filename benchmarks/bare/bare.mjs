@@ -65,78 +65,33 @@ function moment(text) {
   return `${text.slice(0, 10)}T${text.slice(11, 26)}Z`;
 }
 
-function withTags(notes, labels) {
-  const found = Map.groupBy(labels, (label) => label.note_id);
-  return notes.map((note) => show(note, (found.get(note.id) ?? []).map((label) => label.tag)));
-}
-
-/** The app's statements through its data source and its models. */
-async function orm() {
-  const { Db } = await import("./app/db.ts");
-  const { Sessions } = await import("./app/auth/model.ts");
-  const { Notes, NoteTags } = await import("./app/notes/model.ts");
-  const { newId, timestamp } = await import("./app/ids.ts");
-  const { In } = await import("typeorm");
-  const db = await new Db({ databaseUrl: DATABASE_URL, databasePoolSize: 10 }).connect();
-  const { manager } = db.source;
-  return handlers({
-    async user(hash) {
-      const session = await manager
-        .createQueryBuilder(Sessions, "session")
-        .innerJoinAndSelect("session.user", "account")
-        .where("session.token_hash = :hash", { hash })
-        .getOne();
-      return session.user.id;
-    },
-    async listed(userId) {
-      const notes = await manager
-        .createQueryBuilder(Notes, "note")
-        .where("note.user_id = :userId", { userId })
-        .orderBy("note.id", "DESC")
-        .limit(21)
-        .getMany();
-      const where = { note_id: In(notes.map((note) => note.id)) };
-      return withTags(notes, await manager.find(NoteTags, { where, order: { position: "ASC" } }));
-    },
-    async create(userId, { title, body, tags }) {
-      const time = timestamp();
-      const times = { created_at: time, updated_at: time };
-      const row = { id: newId(), user_id: userId, title, body, version: 1, ...times };
-      await db.transaction(async (work) => {
-        await work.insert(Notes, row);
-        const rows = tags.map((tag, position) => ({ note_id: row.id, position, tag }));
-        await work.insert(NoteTags, rows);
-      });
-      return show(row, tags);
-    },
-  });
-}
-
-const LOOKUP = `SELECT s.*, u.email, u.email_normalized, u.name, u.password_hash, u.role, u.disabled,
-u.email_verified_at, u.totp_secret, u.totp_confirmed_at, u.totp_last_step,
-u.created_at AS user_created_at, u.updated_at AS user_updated_at
+const LOOKUP = `SELECT s.id AS session_id, s.last_seen_at, s.expires_at, u.id, u.email, u.name,
+u.role, u.disabled, u.email_verified_at, u.created_at, u.updated_at
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?`;
-const LISTING = `SELECT id, user_id, title, body, version, created_at, updated_at
-FROM notes WHERE user_id = ? ORDER BY id DESC LIMIT 21`;
-const TAGS = "SELECT note_id, position, tag FROM note_tags WHERE note_id IN (?) ORDER BY position";
+const listing = (tags) => `SELECT n.id, n.title, n.body, n.created_at, n.updated_at, ${tags} AS tags
+FROM notes n WHERE n.user_id = ? ORDER BY n.id DESC LIMIT ?`;
+const TAGS_SQLITE = `(SELECT json_group_array(t.tag)
+FROM (SELECT tag FROM note_tags WHERE note_id = n.id ORDER BY position) t)`;
+const TAGS_POSTGRESQL = `array_to_json(ARRAY(
+SELECT t.tag FROM note_tags t WHERE t.note_id = n.id ORDER BY t.position))::text`;
 const NOTE = `INSERT INTO notes (id, user_id, title, body, version, created_at, updated_at)
 VALUES (?, ?, ?, ?, 1, ?, ?)`;
 const TAG = "INSERT INTO note_tags (note_id, position, tag) VALUES (?, ?, ?)";
 
-/** The same statements through the driver alone. */
+/** The app's statements through its driver alone. */
 async function driver() {
   const { newId, timestamp } = await import("./app/ids.ts");
-  const { all, write } = await (DATABASE_URL.startsWith("sqlite") ? sqlite() : postgresql());
+  const isSqlite = DATABASE_URL.startsWith("sqlite");
+  const { all, write } = await (isSqlite ? sqlite() : postgresql());
+  const listed = listing(isSqlite ? TAGS_SQLITE : TAGS_POSTGRESQL);
   return handlers({
     async user(hash) {
       const [session] = await all(LOOKUP, [hash]);
-      return session.user_id;
+      return session.id;
     },
     async listed(userId) {
-      const notes = await all(LISTING, [userId]);
-      const marks = notes.map(() => "?").join(", ");
-      const ids = notes.map((note) => note.id);
-      return withTags(notes, await all(TAGS.replace("?", marks), ids));
+      const rows = await all(listed, [userId, 21]);
+      return rows.map((row) => show(row, JSON.parse(row.tags)));
     },
     async create(userId, { title, body, tags }) {
       const id = newId();
@@ -175,23 +130,30 @@ async function postgresql() {
     max: 10,
     options: "-c timezone=UTC",
   });
-  const numbered = (text) => {
+  // With a name the server parses and plans a statement once a connection.
+  const known = new Map();
+  const query = (on, text, values) => {
     let number = 0;
-    return text.replaceAll("?", () => `$${++number}`);
+    const made = known.get(text) ?? {
+      name: `s${known.size}`,
+      text: text.replaceAll("?", () => `$${++number}`),
+    };
+    known.set(text, made);
+    return on.query({ ...made, values });
   };
   const write = async (steps) => {
     const client = await pool.connect();
     await client.query("BEGIN");
     for (const [text, values] of steps) {
-      await client.query(numbered(text), values);
+      await query(client, text, values);
     }
     await client.query("COMMIT");
     client.release();
   };
-  return { all: async (text, values) => (await pool.query(numbered(text), values)).rows, write };
+  return { all: async (text, values) => (await query(pool, text, values)).rows, write };
 }
 
-const KINDS = { raw, bare, orm, driver };
+const KINDS = { raw, bare, driver };
 
 if (cluster.isPrimary) {
   for (let count = 0; count < Number(WEB_CONCURRENCY); count += 1) {

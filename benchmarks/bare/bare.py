@@ -8,7 +8,7 @@ import signal
 import socket
 import sys
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any
 
 from waitress.server import create_server
@@ -81,99 +81,27 @@ def moment(value: Any) -> str:
     return f"{text[:10]}T{text[11:26]}Z"
 
 
-def by_note(rows: Iterable[Any]) -> dict[Any, list[str]]:
-    found: dict[Any, list[str]] = {}
-    for note_id, tag in rows:
-        found.setdefault(note_id, []).append(tag)
-    return found
-
-
-class Orm:
-    """The app's statements through its engine and its models."""
-
-    def __init__(self) -> None:
-        from app import db
-        from app.auth.model import Session, User
-        from app.notes.model import Note, NoteTag
-        from sqlalchemy import Integer, bindparam, select
-
-        self.engine = db.connect(os.environ["DATABASE_URL"], 10)
-        self.note, self.tag = Note, NoteTag
-        times = (Session.last_seen_at, Session.expires_at)
-        owner = select(Session.id, *times, *_account(User))
-        self.lookup = owner.join(User, User.id == Session.user_id).where(
-            Session.token_hash == bindparam("token_hash")
-        )
-        listed = select(*Note.__table__.columns).where(Note.user_id == bindparam("user_id"))
-        self.listing = listed.order_by(Note.id.desc()).limit(bindparam("most", type_=Integer))
-        self.tags = (
-            select(NoteTag.note_id, NoteTag.tag)
-            .where(NoteTag.note_id.in_(bindparam("ids", expanding=True)))
-            .order_by(NoteTag.note_id, NoteTag.position)
-        )
-
-    def user(self, token_hash: str) -> Any:
-        with self.session() as work:
-            return work.execute(self.lookup, {"token_hash": token_hash}).one().user_id
-
-    def session(self) -> Any:
-        from sqlalchemy.orm import Session
-
-        return Session(self.engine, autoflush=False, expire_on_commit=False)
-
-    def listed(self, user_id: str) -> list[dict[str, Any]]:
-        with self.session() as work:
-            notes = work.execute(self.listing, {"user_id": user_id, "most": 21}).all()
-            tags = by_note(work.execute(self.tags, {"ids": [note.id for note in notes]}))
-        return [show(_shown(note), tags.get(note.id, [])) for note in notes]
-
-    def create(self, user_id: str, wanted: dict[str, Any]) -> dict[str, Any]:
-        from app import databases, ids
-        from sqlalchemy.orm import Session
-
-        now = ids.now()
-        about = {"user_id": user_id, "version": 1, "created_at": now, "updated_at": now}
-        text = {"title": wanted["title"], "body": wanted["body"]}
-        note = self.note(id=ids.new_id(), **about, **text)
-        with self.engine.connect() as connection:
-            begin = databases.by_dialect(connection.dialect.name).begin
-            connection.exec_driver_sql(begin)
-            with Session(connection, autoflush=False, expire_on_commit=False) as work:
-                work.add(note)
-                work.flush()
-                pairs = enumerate(wanted["tags"])
-                work.add_all(self.tag(note_id=note.id, position=at, tag=tag) for at, tag in pairs)
-                work.flush()
-                connection.exec_driver_sql("COMMIT")
-            return show(_shown(note), wanted["tags"])
-
-
-def _account(user: Any) -> list[Any]:
-    names = ("email", "name", "role", "disabled", "email_verified_at", "created_at", "updated_at")
-    return [user.id.label("user_id"), *(getattr(user, name) for name in names)]
-
-
-def _shown(note: Any) -> Row:
-    return (note.id, note.title, note.body, note.created_at, note.updated_at)
-
-
-LOOKUP = """SELECT s.id, s.last_seen_at, s.expires_at, u.id, u.email, u.name, u.role, u.disabled,
-u.email_verified_at, u.created_at, u.updated_at
+LOOKUP = """SELECT s.id AS session_id, s.last_seen_at, s.expires_at, u.id, u.email, u.name,
+u.role, u.disabled, u.email_verified_at, u.created_at, u.updated_at
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?"""
-LISTING = """SELECT id, title, body, created_at, updated_at, user_id, version
-FROM notes WHERE user_id = ? ORDER BY id DESC LIMIT ?"""
-TAGS = "SELECT note_id, tag FROM note_tags WHERE note_id IN ({}) ORDER BY note_id, position"
+LISTING = """SELECT n.id, n.title, n.body, n.created_at, n.updated_at, {} AS tags
+FROM notes n WHERE n.user_id = ? ORDER BY n.id DESC LIMIT ?"""
+TAGS_SQLITE = """(SELECT json_group_array(t.tag)
+FROM (SELECT tag FROM note_tags WHERE note_id = n.id ORDER BY position) t)"""
+TAGS_POSTGRESQL = """array_to_json(ARRAY(
+SELECT t.tag FROM note_tags t WHERE t.note_id = n.id ORDER BY t.position))::text"""
 NOTE = """INSERT INTO notes (id, user_id, title, body, version, created_at, updated_at)
 VALUES (?, ?, ?, ?, 1, ?, ?)"""
 TAG = "INSERT INTO note_tags (note_id, position, tag) VALUES (?, ?, ?)"
 
 
 class Driver:
-    """The same statements through the driver alone, on one connection a thread."""
+    """The app's statements through its driver alone, on one connection a thread."""
 
     def __init__(self) -> None:
         self.url = os.environ["DATABASE_URL"]
         self.is_sqlite = self.url.startswith("sqlite")
+        self.listing = LISTING.format(TAGS_SQLITE if self.is_sqlite else TAGS_POSTGRESQL)
         self.local = threading.local()
 
     def connection(self) -> Any:
@@ -204,10 +132,9 @@ class Driver:
         return self.all(LOOKUP, token_hash)[0][3]
 
     def listed(self, user_id: str) -> list[dict[str, Any]]:
-        notes = self.all(LISTING, user_id, 21)
-        marks = ", ".join("?" for _ in notes)
-        tags = by_note(self.all(TAGS.format(marks), *(note[0] for note in notes)))
-        return [show(note[:5], tags.get(note[0], [])) for note in notes]
+        import orjson
+
+        return [show(row[:5], orjson.loads(row[5])) for row in self.all(self.listing, user_id, 21)]
 
     def create(self, user_id: str, wanted: dict[str, Any]) -> dict[str, Any]:
         from app import ids
@@ -227,7 +154,6 @@ class Driver:
 KINDS: dict[str, Callable[[], Callable[..., Any]]] = {
     "raw": raw,
     "bare": bare,
-    "orm": lambda: handlers(Orm()),
     "driver": lambda: handlers(Driver()),
 }
 
