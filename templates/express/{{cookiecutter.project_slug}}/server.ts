@@ -1,58 +1,56 @@
 /** How the process lives: workers, signals and timeouts. */
 import cluster, { type Worker } from "node:cluster";
 import { existsSync } from "node:fs";
-import { AggregatorRegistry, type RegistryContentType } from "prom-client";
-import { type Config, ConfigError, readConfig } from "./app/config.ts";
-import { DatabaseAway, Db } from "./app/db.ts";
-import { createLog, type Log } from "./app/logs.ts";
-import { work } from "./app/worker.ts";
+import { enableCompileCache } from "node:module";
+import { fileURLToPath } from "node:url";
+import type { AggregatorRegistry, RegistryContentType } from "prom-client";
+import type { Log } from "./app/logs.ts";
+import type { Settings } from "./app/worker.ts";
 
-const EX_CONFIG = 78;
 const EX_SIGNAL = 128;
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 };
 
-async function main(): Promise<void> {
-  try {
-    const config = readConfig(process.env);
-    if (cluster.isWorker) {
-      await work(config);
-      return;
-    }
-    // Workers must agree on a secret that was made up for this start.
-    process.env.SECRET_KEYS = config.secretKeys.join(",");
-    const db = await new Db(config).connect();
-    await db.close();
-    supervise(config, createLog(config));
-  } catch (error) {
-    if (error instanceof ConfigError || error instanceof DatabaseAway) {
-      process.stderr.write(`${error.message}\n`);
-      process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
-    }
-    throw error;
-  }
+// Half of a start is compiling: what Node makes of the sources is kept, unless nothing may be written.
+enableCompileCache(fileURLToPath(new URL(".cache", import.meta.url)));
+if (cluster.isPrimary) {
+  supervise();
+} else {
+  const { work } = await import("./app/worker.ts");
+  await work();
 }
 
 /** Starts the workers, replaces those that die, and ends them all when told to. */
-function supervise(config: Config, log: Log): void {
-  const metrics = new AggregatorRegistry();
-  let isListening = false;
+function supervise(): void {
+  let settings: Settings | undefined;
+  let log: Log | undefined;
   let isStopping = false;
 
-  cluster.on("listening", (_, { port }) => {
-    if (!isListening) {
-      log.info({ host: config.host, port, workers: config.workers }, "listening");
-    }
-    isListening = true;
-  });
+  if (existsSync(".env")) {
+    process.loadEnvFile(".env");
+  }
+  // The first worker finds out whether everything is right; the app is not loaded here.
+  cluster.fork();
   cluster.on("message", (worker, message) => {
-    if (message?.type === "metrics") {
-      answerMetrics(metrics, worker, message.id);
+    if (message?.type === "settings") {
+      settings ??= message.settings as Settings;
+      // Workers must agree on a secret that was made up for this start.
+      process.env.SECRET_KEYS = settings.secretKeys.join(",");
+    } else if (message?.type === "metrics") {
+      answerMetrics(worker, message.id);
     }
+  });
+  cluster.once("listening", async (_, { port }) => {
+    for (let count = 1; count < (settings?.workers ?? 1) && !isStopping; count += 1) {
+      cluster.fork();
+    }
+    const { createLog } = await import("./app/logs.ts");
+    log = settings && createLog(settings);
+    log?.info({ host: settings?.host, port, workers: settings?.workers }, "listening");
   });
   cluster.on("exit", (worker, code, signal) => {
     if (isStopping) {
       exitWhenAlone();
-    } else if (!isListening) {
+    } else if (!log) {
       process.exit(code || 1);
     } else {
       log.error({ pid: worker.process.pid, code, signal }, "a worker died and is replaced");
@@ -66,12 +64,9 @@ function supervise(config: Config, log: Log): void {
         process.exit(EX_SIGNAL + number);
       }
       isStopping = true;
-      log.info({ signal: name }, "stopping");
-      stopAll(config);
+      log?.info({ signal: name }, "stopping");
+      stopAll(settings?.shutdownSeconds ?? 0);
     });
-  }
-  for (let count = 0; count < config.workers; count += 1) {
-    cluster.fork();
   }
 }
 
@@ -85,11 +80,11 @@ function killAll(): void {
   }
 }
 
-function stopAll(config: Config): void {
+function stopAll(seconds: number): void {
   for (const worker of workers()) {
     worker.process.kill("SIGTERM");
   }
-  setTimeout(killAll, config.shutdownSeconds * 1000 + 2000);
+  setTimeout(killAll, seconds * 1000 + 2000);
   exitWhenAlone();
 }
 
@@ -99,18 +94,12 @@ function exitWhenAlone(): void {
   }
 }
 
-async function answerMetrics(
-  metrics: AggregatorRegistry<RegistryContentType>,
-  worker: Worker,
-  id: number,
-): Promise<void> {
-  const text = await metrics.clusterMetrics().catch(() => null);
+let metrics: Promise<AggregatorRegistry<RegistryContentType>> | undefined;
+
+async function answerMetrics(worker: Worker, id: number): Promise<void> {
+  metrics ??= import("prom-client").then((library) => new library.AggregatorRegistry());
+  const text = await metrics.then((registry) => registry.clusterMetrics()).catch(() => null);
   if (worker.isConnected()) {
     worker.send({ type: "metrics", id, text });
   }
 }
-
-if (existsSync(".env")) {
-  process.loadEnvFile(".env");
-}
-await main();

@@ -14,7 +14,7 @@ import { type Database, type DriverError, databases, type Work } from "./databas
 import { Problem } from "./errors.ts";
 import { Notes, NoteTags } from "./notes/model.ts";
 
-export const entities = [Users, Sessions, OneTimeTokens, RecoveryCodes, Notes, NoteTags];
+const entities = [Users, Sessions, OneTimeTokens, RecoveryCodes, Notes, NoteTags];
 
 /** The database did not answer when it was first asked. */
 export class DatabaseAway extends Error {

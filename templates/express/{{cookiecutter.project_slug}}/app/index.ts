@@ -1,5 +1,6 @@
 /** The application: an ordered list of parts. */
 import { readFileSync } from "node:fs";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type Express, type Request, type Response } from "express";
 import { type Endpoint, endpoint, type Handler, type Operation } from "./api.ts";
 import * as auth from "./auth/index.ts";
@@ -41,9 +42,9 @@ export class App {
   readonly operations: Operation[] = [];
   /** Set from SIGTERM on: not ready any more. */
   isStopping = false;
-  /** The OpenAPI document as it is sent. */
-  document = "";
+  readonly answerAlive: (request: IncomingMessage, response: ServerResponse) => boolean;
   readMetrics: () => Promise<string>;
+  #document: string | undefined;
   readonly #paths = new Map<string, Map<string, Endpoint>>();
 
   constructor(config: Config, db: Db, log: logs.Log) {
@@ -56,6 +57,7 @@ export class App {
     this.store = this.shared ?? new MemoryStore();
     this.mail = new Mail(config, log, this.store, ABOUT.name);
     this.isHttps = config.publicUrl.startsWith("https:");
+    this.answerAlive = health.alive(this);
     this.express.disable("x-powered-by").disable("etag").set("query parser", false);
     this.express.enable("strict routing").enable("case sensitive routing");
   }
@@ -79,7 +81,6 @@ export class App {
 
   /** Makes the routes known; called once, after every part has named its own. */
   mount(): void {
-    this.document = JSON.stringify(openApi(this.about, this.operations));
     for (const [path, methods] of this.#paths) {
       const allowed = [...methods.keys()].map((method) => method.toUpperCase());
       const allow = [...allowed, ...(methods.has("get") ? ["HEAD"] : []), "OPTIONS"]
@@ -92,6 +93,19 @@ export class App {
       });
     }
   }
+
+  /** The OpenAPI document as it is sent; made when it is first wanted. */
+  get document(): string {
+    this.#document ??= JSON.stringify(openApi(this.about, this.operations));
+    return this.#document;
+  }
+
+  /** Every request; that the process lives is said without Express. */
+  readonly handle = (request: IncomingMessage, response: ServerResponse): void => {
+    if (!this.answerAlive(request, response)) {
+      this.express(request, response);
+    }
+  };
 
   async close(): Promise<void> {
     this.shared?.close();

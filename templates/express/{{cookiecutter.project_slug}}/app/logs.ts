@@ -1,5 +1,6 @@
 /** Log lines that carry the request id and never a secret. */
 import { AsyncLocalStorage } from "node:async_hooks";
+import type { IncomingMessage } from "node:http";
 import type { NextFunction, Request, Response } from "express";
 import { type Logger, pino } from "pino";
 import { clientAddress } from "./clients.ts";
@@ -46,12 +47,17 @@ function asText(line: string): string {
   return `${time} ${level} ${message}${pairs.join("")}${stack}\n`;
 }
 
+/** The client's own when it is well formed. */
+export function requestId(request: IncomingMessage): string {
+  const given = request.headers["x-request-id"];
+  return typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
+}
+
 export function initApp(app: App): void {
   app.express.use((request: Request, response: Response, next: NextFunction) => {
     const started = performance.now();
-    const given = request.headers["x-request-id"];
     const known = locals(response);
-    known.requestId = typeof given === "string" && REQUEST_ID.test(given) ? given : newId();
+    known.requestId = requestId(request);
     known.client = clientAddress(request, app.config.trustedProxies);
     known.route = "unmatched";
     known.isQuiet = false;

@@ -1,4 +1,5 @@
 /** One worker process: its HTTP server and its end. */
+import cluster from "node:cluster";
 import {
   createServer,
   type IncomingMessage,
@@ -10,7 +11,7 @@ import { Server as NetServer } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AggregatorRegistry } from "prom-client";
-import type { Config } from "./config.ts";
+import { type Config, ConfigError, readConfig } from "./config.ts";
 import { DatabaseAway, Db } from "./db.ts";
 import { Problem, problemBody } from "./errors.ts";
 import { newId } from "./ids.ts";
@@ -18,7 +19,32 @@ import { type App, createApp } from "./index.ts";
 import { createLog, type Log } from "./logs.ts";
 import { securityHeaders } from "./security.ts";
 
-export async function work(config: Config): Promise<void> {
+const EX_CONFIG = 78;
+
+/** What the process that supervises has to know. */
+export type Settings = Pick<
+  Config,
+  "host" | "workers" | "shutdownSeconds" | "secretKeys" | "logLevel" | "logFormat"
+>;
+
+/** Serves; the first worker of all ends with a message when it cannot. */
+export async function work(): Promise<void> {
+  try {
+    const config = readConfig(process.env);
+    const { host, workers, shutdownSeconds, secretKeys, logLevel, logFormat } = config;
+    const settings = { host, workers, shutdownSeconds, secretKeys, logLevel, logFormat };
+    process.send?.({ type: "settings", settings });
+    await start(config);
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof DatabaseAway) {
+      process.stderr.write(`${error.message}\n`);
+      process.exit(error instanceof ConfigError ? EX_CONFIG : 1);
+    }
+    throw error;
+  }
+}
+
+async function start(config: Config): Promise<void> {
   const log = createLog(config);
   const db = await connect(config, log);
   const app = createApp(config, db, log);
@@ -34,12 +60,13 @@ export async function work(config: Config): Promise<void> {
 
 /** A replaced worker may start while the database is away: it waits for its return. */
 async function connect(config: Config, log: Log): Promise<Db> {
+  const isFirst = cluster.worker?.id === 1;
   for (;;) {
     const db = new Db(config);
     try {
       return await db.connect();
     } catch (error) {
-      if (!(error instanceof DatabaseAway)) {
+      if (isFirst || !(error instanceof DatabaseAway)) {
         throw error;
       }
       log.error(error.message);
@@ -62,6 +89,9 @@ function serve(app: App): Server {
   const server = createServer(limits);
   let inFlight = 0;
   const handle = (request: IncomingMessage, response: ServerResponse) => {
+    if (!app.isStopping && app.answerAlive(request, response)) {
+      return;
+    }
     inFlight += 1;
     response.once("close", () => {
       inFlight -= 1;

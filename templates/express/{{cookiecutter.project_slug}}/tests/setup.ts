@@ -68,7 +68,7 @@ export async function start(t: TestContext, settings: Settings = {}): Promise<Cl
   const own = mkdtempSync(join(mails, "app-"));
   const config = readConfig(environment({ MAIL_URL: `file:${own}`, ...settings }));
   const app = createApp(config, db, createLog(config));
-  const server = createServer(app.express);
+  const server = createServer(app.handle);
   t.after(async () => {
     server.closeAllConnections();
     server.close();
@@ -83,7 +83,8 @@ export async function start(t: TestContext, settings: Settings = {}): Promise<Cl
 /** From now on time stands still until the test moves it. */
 export function stopClock(t: TestContext): void {
   const steady = performance.now();
-  t.mock.method(performance, "now", () => steady);
+  const began = Date.now();
+  t.mock.method(performance, "now", () => steady + Date.now() - began);
   t.mock.timers.enable({ apis: ["Date"], now: Date.now() });
 }
 

@@ -11,9 +11,14 @@ const CURRENT = "$argon2id$v=19$m=19456,t=2,p=1$";
 // Shorter parts turn up in good passwords by chance.
 const TELLING = 3;
 
-const common = new Set(
-  readFileSync(new URL("../data/passwords.txt", import.meta.url), "utf8").split("\n"),
-);
+let common: Set<string> | undefined;
+
+/** Whether it is on the list, which is read when it is first needed. */
+function isCommon(password: string): boolean {
+  const file = new URL("../data/passwords.txt", import.meta.url);
+  common ??= new Set(readFileSync(file, "utf8").split("\n"));
+  return common.has(password);
+}
 
 /** The password as it is hashed, or a problem that says what is wrong with it. */
 export function checkPassword(password: string, email: string, name: string): string {
@@ -29,7 +34,7 @@ export function checkStrength(password: string): string {
   if (length < 12 || length > 128) {
     throw refused("must have between 12 and 128 characters");
   }
-  if (common.has(normal.toLowerCase())) {
+  if (isCommon(normal.toLowerCase())) {
     throw refused("is too common");
   }
   return normal;

@@ -43,7 +43,8 @@ async function immediately<T>(source: DataSource, work: Work<T>): Promise<T> {
     await source.query("COMMIT");
     return result;
   } catch (error) {
-    await source.query("ROLLBACK");
+    // A full disk has undone it already.
+    await source.query("ROLLBACK").catch(() => undefined);
     throw error;
   }
 }

@@ -2,8 +2,6 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, writeFile } from "node:fs/promises";
 import { join } from "node:path";
-import { createTransport } from "nodemailer";
-import MailComposer from "nodemailer/lib/mail-composer";
 import { type MailServer, parseMailServer } from "../config.ts";
 import type { Message } from "./messages.ts";
 
@@ -28,6 +26,7 @@ function intoDirectory(directory: string): Send {
   return async (message) => {
     await mkdir(directory, { recursive: true, mode: 0o700 });
     const file = join(directory, `${message.date.getTime()}-${randomUUID()}.eml`);
+    const { default: MailComposer } = await import("nodemailer/lib/mail-composer");
     const bytes = await new MailComposer(composed(message)).compile().build();
     await writeFile(`${file}.tmp`, bytes, { mode: 0o600, flag: "wx" });
     await rename(`${file}.tmp`, file);
@@ -35,7 +34,7 @@ function intoDirectory(directory: string): Send {
 }
 
 function toServer({ host, port, isTls, auth }: MailServer): Send {
-  const transport = createTransport({
+  const options = {
     host,
     port,
     secure: isTls,
@@ -46,8 +45,11 @@ function toServer({ host, port, isTls, auth }: MailServer): Send {
     connectionTimeout: TIMEOUT,
     greetingTimeout: TIMEOUT,
     socketTimeout: TIMEOUT,
-  });
+  };
   return async (message) => {
+    // Late: a process that sends nothing starts without it.
+    const { createTransport } = await import("nodemailer");
+    const transport = createTransport(options);
     const envelope = { from: message.from, to: message.to };
     await transport.sendMail({ ...composed(message), envelope });
   };
