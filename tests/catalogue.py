@@ -11,8 +11,12 @@ BOOKKEEPING = {"alembic_version", "migrations"}
 QUESTIONS = {
     "postgresql": {
         "columns": """
-            SELECT table_name, ordinal_position, column_name, data_type, is_nullable,
-                   character_maximum_length, datetime_precision, column_default
+            SELECT table_name,
+                   -- A column that was dropped keeps its number.
+                   row_number() OVER (PARTITION BY table_name ORDER BY ordinal_position),
+                   column_name, data_type, is_nullable, character_maximum_length,
+                   numeric_precision, datetime_precision, column_default, collation_name,
+                   is_identity, is_generated
             FROM information_schema.columns
             WHERE table_schema = 'public' ORDER BY 1, 2""",
         "constraints": """
@@ -33,14 +37,15 @@ QUESTIONS = {
     "mysql": {
         "columns": """
             SELECT table_name, ordinal_position, column_name, column_type, is_nullable,
-                   column_default, character_set_name, collation_name
+                   column_default, character_set_name, collation_name, extra
             FROM information_schema.columns
             WHERE table_schema = database() ORDER BY 1, 2""",
         "tables": """
             SELECT table_name, engine, table_collation FROM information_schema.tables
             WHERE table_schema = database() ORDER BY 1""",
         "references": """
-            SELECT r.table_name, k.column_name, r.referenced_table_name, r.delete_rule
+            SELECT r.table_name, k.column_name, r.referenced_table_name, k.referenced_column_name,
+                   r.delete_rule, r.update_rule
             FROM information_schema.referential_constraints r
             JOIN information_schema.key_column_usage k
               ON k.constraint_schema = r.constraint_schema
@@ -65,11 +70,15 @@ QUESTIONS = {
             FROM sqlite_schema m JOIN pragma_table_info(m.name) c
             WHERE m.type = 'table' ORDER BY 1, 2""",
         "references": """
-            SELECT m.name, f."from", f."table", f.on_delete
+            SELECT m.name, f."from", f."table", f."to", f.on_delete, f.on_update
             FROM sqlite_schema m JOIN pragma_foreign_key_list(m.name) f
             WHERE m.type = 'table' ORDER BY 1, 2""",
+        # It has no catalogue of the rest.
+        "rest": """
+            SELECT name, sql FROM sqlite_schema WHERE type IN ('table', 'view', 'trigger')
+            ORDER BY 1""",
         "indexes": """
-            SELECT m.name, i."unique",
+            SELECT m.name, i."unique", i.partial,
                    (SELECT group_concat(x.name) FROM pragma_index_info(i.name) x)
             FROM sqlite_schema m JOIN pragma_index_list(m.name) i
             WHERE m.type = 'table' ORDER BY 1, 2, 3""",
@@ -82,7 +91,7 @@ def schema(database: Database, kind: str, url: str) -> dict[str, list[tuple[Any,
     return {
         what: sorted(
             (
-                tuple(plain(value) for value in row)
+                tuple(plain(value) for value in (rest(row) if what == "rest" else row))
                 for row in database.sql(url, question)
                 if row[0] not in BOOKKEEPING and not row[0].startswith("sqlite_")
             ),
@@ -98,3 +107,11 @@ def plain(value: Any) -> Any:
         return value
     text = re.sub(r"[\s`]+", " ", value).strip().lower()
     return {"'1'": "1", "'0'": "0", "false": "0"}.get(text, text)
+
+
+def rest(row: tuple[Any, ...]) -> tuple[str, ...]:
+    """What only the text of a table says: its checks, collations and kind."""
+    name, text = row[0], " ".join(row[1].split())
+    said = re.findall(r"CHECK ?\((?:[^()]|\([^()]*\))*\)|COLLATE \w+|GENERATED|AUTOINCREMENT", text)
+    said += re.findall(r"STRICT|WITHOUT ROWID|TRIGGER|VIEW", text)
+    return (name, *sorted(said))
