@@ -7,6 +7,11 @@ from typing import Any
 
 from services import Database  # noqa: TC002 (ours)
 
+WORDS = re.compile(
+    r"\bCHECK ?\((?:[^()]|\([^()]*\))*\)|\bCOLLATE \w+"
+    r"|\b(?:GENERATED|AUTOINCREMENT|STRICT|WITHOUT ROWID|TRIGGER|VIEW)\b",
+    re.IGNORECASE,
+)
 BOOKKEEPING = {"alembic_version", "migrations"}
 QUESTIONS = {
     "postgresql": {
@@ -112,6 +117,5 @@ def plain(value: Any) -> Any:
 def rest(row: tuple[Any, ...]) -> tuple[str, ...]:
     """What only the text of a table says: its checks, collations and kind."""
     name, text = row[0], " ".join(row[1].split())
-    said = re.findall(r"CHECK ?\((?:[^()]|\([^()]*\))*\)|COLLATE \w+|GENERATED|AUTOINCREMENT", text)
-    said += re.findall(r"STRICT|WITHOUT ROWID|TRIGGER|VIEW", text)
+    said = WORDS.findall(text)
     return (name, *sorted(said))
