@@ -1,17 +1,18 @@
 # The words every part of this repository is worked on with.
 VENV := .venv
-PYTHON := $(shell test -x $(VENV)/bin/python && echo $(VENV)/bin/python || echo python3)
-RUN := PATH="$(abspath $(VENV))/bin:$$PATH" $(PYTHON) -m
+BIN := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PYTHON := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo python3)
+RUN := PATH="$$PWD/$(BIN):$$PATH" $(PYTHON) -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test laws boots mutants lint format types bench
+.PHONY: help setup test laws boots bakes matrix try judges mutants lint format types bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
 
 setup: ## make .venv with everything the tests need
 	python3 -m venv $(VENV)
-	$(VENV)/bin/python -m pip install --quiet -c constraints.txt -e '.[test,node]'
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[test,node]'
 
 test: lint types ## everything: style, types, then the tests, quick ones first
 	$(RUN) pytest -n auto --dist loadgroup
@@ -21,6 +22,20 @@ laws: ## the rules about the templates, in seconds
 
 boots: ## start every variant and hold it to the contract
 	$(RUN) pytest tests/test_boot.py tests/test_contract.py
+
+bakes: ## write every variant and let its own linters look
+	$(RUN) pytest tests/test_bake.py
+
+matrix: ## the variants of SET as a list, for a CI
+	@$(RUN) scaffold variants --set $(SET) --json | $(PYTHON) -c 'import json, sys; print(json.dumps([each["id"] for each in json.load(sys.stdin)]))'
+
+try: ## one variant, ID=stack-database-ci: written, linted, started, held to the contract
+	@test -n "$(ID)" || { echo "Say which: make try ID=flask-sqlite-github" >&2; exit 2; }
+	$(RUN) pytest tests/test_bake.py -k '$(ID)'
+	$(RUN) pytest tests/test_boot.py tests/test_contract.py -k '$(subst .,-,$(basename $(subst -,.,$(ID))))'
+
+judges: ## what others' linters say, and whether a first push is green
+	$(RUN) pytest tests/test_judges.py
 
 mutants: ## seed faults and see that the checks find them
 	MUTANTS=all $(RUN) pytest tests/test_mutants.py

@@ -8,7 +8,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from importlib.util import find_spec
@@ -104,32 +104,38 @@ def equip(project: Project) -> None:
     else:
         lock, name, install = "package-lock.json", "node_modules", _install_node
     content = (project.directory / lock).read_bytes()
+    home = shared(project.stack.name, content, lambda home: install(project.directory, home))
+    (project.directory / name).symlink_to(home / name)
+
+
+def shared(name: str, content: bytes, install: Callable[[Path], None]) -> Path:
+    """What is installed once for all who ask for the same content."""
     key = hashlib.sha256(content + sys.version.encode()).hexdigest()[:16]
-    home = CACHE / f"{project.stack.name}-{key}"
+    home = CACHE / f"{name}-{key}"
     with locked(home.name):
         if not (home / "done").exists():
             shutil.rmtree(home, ignore_errors=True)
             home.mkdir()
-            install(project.directory, home)
+            install(home)
             (home / "done").touch()
-    (project.directory / name).symlink_to(home / name)
+    return home
 
 
 def _install_python(directory: Path, home: Path) -> None:
-    _run(["uv", "venv", "--quiet", "--python", sys.executable, ".venv"], home)
+    run(["uv", "venv", "--quiet", "--python", sys.executable, ".venv"], home)
     lock = str(directory / "requirements-dev.txt")
     python = str(home / ".venv" / "bin" / "python")
-    _run(["uv", "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], home)
+    run(["uv", "pip", "sync", "--quiet", "--require-hashes", "--python", python, lock], home)
 
 
 def _install_node(directory: Path, home: Path) -> None:
     for name in ("package.json", "package-lock.json", ".npmrc"):
         if (directory / name).exists():
             shutil.copy(directory / name, home)
-    _run(["npm", "ci", "--no-audit", "--no-fund", "--prefer-offline"], home)
+    run(["npm", "ci", "--no-audit", "--no-fund", "--prefer-offline"], home)
 
 
-def _run(command: list[str], directory: Path) -> None:
+def run(command: list[str], directory: Path) -> None:
     done = subprocess.run(
         command,
         cwd=directory,
