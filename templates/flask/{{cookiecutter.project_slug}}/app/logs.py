@@ -13,7 +13,7 @@ import orjson
 from flask import Flask
 from werkzeug.wsgi import ClosingIterator
 
-from app import clients, ids
+from app import clients, ids, metrics
 from app.config import Config
 
 type_of_environ = dict[str, Any]
@@ -60,13 +60,14 @@ def configure(config: Config) -> None:
     handler.setFormatter(Lines(config.log_format))
     logging.basicConfig(level=config.log_level.upper(), handlers=[handler], force=True)
     # It warns of each request that waits for a thread, however short.
+    # Nobody reads from which line and thread a line came: 6 µs less a line.
+    logging._srcfile = None
+    logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
     logging.getLogger("waitress.queue").setLevel(logging.ERROR)
 
 
 def event(name: str, **fields: Any) -> None:
     """Write down a security event; the same name is counted in the metrics."""
-    from app import metrics
-
     metrics.count_event(name)
     events.info(name, extra={"fields": {"event": name, **fields}})
 
@@ -86,18 +87,17 @@ def init_app(app: Flask) -> None:
         if trace:
             environ["app.trace_id"] = trace[1]
         current_request.set(environ)
-        status = ["500"]
-
-        def note_status(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            status[0] = line[:3]
-            return start_response(line, headers, exc_info)
+        metrics.in_flight.inc()
 
         def finish() -> None:
+            metrics.in_flight.dec()
+            seconds, status = time.perf_counter() - started, environ.get("app.status", 500)
+            metrics.observe(environ, status, seconds)
             current_request.set(environ)
-            _write(environ, int(status[0]), time.perf_counter() - started)
+            _write(environ, status, seconds)
             current_request.set(None)
 
-        return ClosingIterator(inner(environ, note_status), finish)
+        return ClosingIterator(inner(environ, start_response), finish)
 
     app.wsgi_app = log_requests  # type: ignore[method-assign]
 

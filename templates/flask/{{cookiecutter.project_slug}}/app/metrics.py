@@ -2,8 +2,7 @@
 
 import hmac
 import os
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -20,10 +19,9 @@ from prometheus_client import (
 )
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
-from sqlalchemy import event
-from werkzeug.wsgi import ClosingIterator
+from sqlalchemy import Engine
 
-from app import config
+from app import config, db
 from app.errors import Problem
 
 KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -49,46 +47,21 @@ def count_event(name: str) -> None:
 
 
 def init_app(app: Flask) -> None:
-    inner = app.wsgi_app
-    _watch_pool(app)
     app.add_url_rule("/metrics", "metrics", _answer)
 
-    def measure(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        started = time.perf_counter()
-        status = ["500"]
-        in_flight.inc()
 
-        def note_status(line: str, headers: list[tuple[str, str]], exc_info: Any = None) -> Any:
-            status[0] = line[:3]
-            return start_response(line, headers, exc_info)
-
-        def finish() -> None:
-            in_flight.dec()
-            method = environ["REQUEST_METHOD"]
-            route = environ.get("app.route", "unmatched")
-            child = duration_of(method if method in KNOWN_METHODS else "OTHER", route, status[0])
-            child.observe(time.perf_counter() - started)
-
-        return ClosingIterator(inner(environ, note_status), finish)
-
-    app.wsgi_app = measure  # type: ignore[method-assign]
+def observe(environ: dict[str, Any], status: int, seconds: float) -> None:
+    """Count a request whose answer is complete."""
+    method = environ["REQUEST_METHOD"]
+    route = environ.get("app.route", "unmatched")
+    duration_of(method if method in KNOWN_METHODS else "OTHER", route, status).observe(seconds)
 
 
-def _watch_pool(app: Flask) -> None:
-    used, idle = connections.labels("used"), connections.labels("idle")
-
-    def move(*steps: Callable[[], None]) -> Callable[..., None]:
-        def step(*_about: object) -> None:
-            for each in steps:
-                each()
-
-        return step
-
-    engine = app.extensions["engine"]
-    event.listen(engine, "connect", move(idle.inc))
-    event.listen(engine, "checkout", move(idle.dec, used.inc))
-    event.listen(engine, "checkin", move(used.dec, idle.inc))
-    event.listen(engine, "close", move(idle.dec))
+def watch_pool(engine: Engine) -> None:
+    """Take down how many connections this process holds: every second, and when asked."""
+    pool: Any = engine.pool
+    connections.labels("used").set(pool.checkedout())
+    connections.labels("idle").set(pool.checkedin())
 
 
 def _answer() -> Response:
@@ -99,6 +72,7 @@ def _answer() -> Response:
             raise Problem("unauthenticated")
     elif settings.is_production:
         raise Problem("not-found")
+    watch_pool(db.engine())
     response = Response(generate_latest(_registry()))
     response.headers["Content-Type"] = "text/plain; version=0.0.4; charset=utf-8"
     response.headers["Cache-Control"] = "no-store"

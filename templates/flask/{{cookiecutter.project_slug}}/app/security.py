@@ -76,6 +76,7 @@ def init_app(app: Flask) -> None:
 
     def add_headers(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         def start(line: str, given: list[tuple[str, str]], exc_info: Any = None) -> Any:
+            environ["app.status"] = int(line[:3])
             extra = [("X-Request-Id", environ["app.request_id"]), *environ.get("app.headers", ())]
             if settings.cors_origins:
                 extra += _cors(environ, settings)

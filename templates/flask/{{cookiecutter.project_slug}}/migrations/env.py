@@ -16,6 +16,9 @@ try:
 except ConfigError as error:
     print(error, file=sys.stderr)
     sys.exit(78)
+except migrations.Failed as error:
+    print(error, file=sys.stderr)
+    sys.exit(1)
 except Exception as error:
     if not db.is_unavailable(error):
         raise

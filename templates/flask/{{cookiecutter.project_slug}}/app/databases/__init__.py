@@ -29,18 +29,26 @@ class Database(Protocol):
     default_url: str
     form: str
     begin: str
+    # Whether a transaction also undoes changes of the schema.
+    undoes_schema: bool
     id_type: Column
     time_type: Column
     table_options: Mapping[str, str]
+    # The tags of note `n` as the text of a JSON list, in their order.
+    tags_of_note: str
 
     def check(self, url: str) -> None:
         """Raise ValueError when the URL cannot be meant."""
 
     def engine_url(self, url: str) -> URL: ...
-    def engine_options(self) -> dict[str, Any]: ...
+
+    def engine_options(self, url: str, statement_seconds: int | None) -> dict[str, Any]:
+        """How the driver connects; no limit for statements when there is no number."""
+
     def on_connect(self, connection: Any) -> None: ...
     def is_unique_violation(self, error: BaseException | None) -> bool: ...
     def is_unavailable(self, error: BaseException | None) -> bool: ...
+    def is_full(self, error: BaseException | None) -> bool: ...
 
     def lock(self, connection: Connection) -> None:
         """Make other migrations wait until `unlock`."""

@@ -1,5 +1,6 @@
 """What is particular to MySQL and MariaDB."""
 
+import ssl
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from types import MappingProxyType
@@ -12,9 +13,11 @@ from sqlalchemy.dialects.mysql import DATETIME
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from app.databases.address import Encryption, encryption
+
 DUPLICATE_ENTRY = 1062
-# Too many connections, shutting down, lock wait, deadlock, gone, lost: worth another try.
-AWAY = {0, 1040, 1044, 1045, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055}
+# Full, too many connections, shutting down, lock wait, deadlock, gone: worth another try.
+AWAY = {0, 1021, 1114, 1040, 1044, 1045, 1053, 1205, 1213, 1927, 2002, 2003, 2006, 2013, 2014, 2055}
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -36,6 +39,7 @@ class MySQL:
     default_url = "mysql://app:app@127.0.0.1:3306/app"
     form = "mysql://USER:PASSWORD@HOST:PORT/NAME"
     begin = "BEGIN"
+    undoes_schema = False
     id_type: TypeEngine[Any] = CHAR(36)
     time_type: TypeEngine[Any] = UtcTime()
     table_options: Mapping[str, str] = MappingProxyType(
@@ -45,8 +49,14 @@ class MySQL:
             "mysql_collate": "utf8mb4_bin",
         }
     )
+    # MySQL's JSON_ARRAYAGG knows no order.
+    tags_of_note = (
+        "(SELECT coalesce(concat('[', group_concat(json_quote(t.tag) ORDER BY t.position), ']'),"
+        " '[]') FROM note_tags t WHERE t.note_id = n.id)"
+    )
 
     def check(self, url: str) -> None:
+        encryption(url)
         parts = urlsplit(url)
         _ = parts.port
         make_url(url)
@@ -54,16 +64,17 @@ class MySQL:
             raise ValueError(url)
 
     def engine_url(self, url: str) -> URL:
-        return make_url(url).set(drivername="mysql+pymysql")
+        return make_url(url).set(drivername="mysql+pymysql", query={})
 
-    def engine_options(self) -> dict[str, Any]:
+    def engine_options(self, url: str, statement_seconds: int | None) -> dict[str, Any]:
         return {
             "connect_args": {
+                **_encrypt(encryption(url)),
                 "charset": "utf8mb4",
                 "collation": "utf8mb4_bin",
                 "connect_timeout": 2,
-                "read_timeout": 15,
-                "write_timeout": 15,
+                "read_timeout": statement_seconds,
+                "write_timeout": statement_seconds,
                 "init_command": "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'",
             }
         }
@@ -71,6 +82,8 @@ class MySQL:
     def on_connect(self, connection: Any) -> None:
         with connection.cursor() as cursor:
             cursor.execute("SET SESSION TRANSACTION ISOLATION LEVEL READ COMMITTED")
+            # Ten tags, each sign of them escaped.
+            cursor.execute("SET SESSION group_concat_max_len = 65536")
 
     def is_unique_violation(self, error: BaseException | None) -> bool:
         return isinstance(error, pymysql.err.IntegrityError) and error.args[0] == DUPLICATE_ENTRY
@@ -82,8 +95,21 @@ class MySQL:
             return False
         return bool(error.args) and error.args[0] in AWAY
 
+    def is_full(self, error: BaseException | None) -> bool:
+        return isinstance(error, pymysql.err.Error) and error.args[:1] in {(1021,), (1114,)}
+
     def lock(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SELECT GET_LOCK('app.migrations', 600)")
+        if not connection.exec_driver_sql("SELECT GET_LOCK('app.migrations', 600)").scalar():
+            raise TimeoutError("another run of migrations goes on for longer than ten minutes")
 
     def unlock(self, connection: Connection) -> None:
         connection.exec_driver_sql("SELECT RELEASE_LOCK('app.migrations')")
+
+
+def _encrypt(wanted: Encryption) -> dict[str, Any]:
+    if wanted.mode == "disable":
+        return {"ssl_disabled": True}
+    context = ssl.create_default_context(cafile=wanted.root or None)
+    if wanted.mode == "require":
+        context.check_hostname, context.verify_mode = False, ssl.CERT_NONE
+    return {"ssl": context}

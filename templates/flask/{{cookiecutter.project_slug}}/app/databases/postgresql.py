@@ -10,6 +10,8 @@ from sqlalchemy import URL, Connection, Uuid, make_url
 from sqlalchemy.dialects.postgresql import TIMESTAMP
 from sqlalchemy.types import TypeEngine
 
+from app.databases.address import encryption, system_root
+
 # Any number will do, as long as nobody else takes the same one.
 MIGRATION_LOCK = 7_310_582_461
 # Connection trouble, shutdown, too many connections, deadlock: worth another try.
@@ -22,11 +24,17 @@ class PostgreSQL:
     default_url = "postgresql://app:app@127.0.0.1:5432/app"
     form = "postgresql://USER:PASSWORD@HOST:PORT/NAME"
     begin = "BEGIN"
+    undoes_schema = True
     id_type: TypeEngine[Any] = Uuid(as_uuid=False)
     time_type: TypeEngine[Any] = TIMESTAMP(timezone=True, precision=6)
     table_options: Mapping[str, str] = MappingProxyType({})
+    tags_of_note = (
+        "array_to_json(ARRAY(SELECT t.tag FROM note_tags t"
+        " WHERE t.note_id = n.id ORDER BY t.position))::text"
+    )
 
     def check(self, url: str) -> None:
+        encryption(url)
         parts = urlsplit(url)
         _ = parts.port
         make_url(url)
@@ -34,15 +42,15 @@ class PostgreSQL:
             raise ValueError(url)
 
     def engine_url(self, url: str) -> URL:
-        return make_url(url).set(drivername="postgresql+psycopg")
+        return make_url(url).set(drivername="postgresql+psycopg", query={})
 
-    def engine_options(self) -> dict[str, Any]:
-        return {
-            "connect_args": {
-                "connect_timeout": 2,
-                "options": "-c timezone=UTC -c statement_timeout=15000 -c lock_timeout=10000",
-            }
-        }
+    def engine_options(self, url: str, statement_seconds: int | None) -> dict[str, Any]:
+        wanted = encryption(url)
+        options = f"-c timezone=UTC -c statement_timeout={(statement_seconds or 0) * 1000}"
+        arguments = {"connect_timeout": 2, "options": options, "sslmode": wanted.mode}
+        if wanted.mode == "verify-full":
+            arguments["sslrootcert"] = wanted.root or system_root()
+        return {"connect_args": arguments}
 
     def on_connect(self, connection: Any) -> None:
         pass
@@ -57,9 +65,10 @@ class PostgreSQL:
             return False
         return error.sqlstate is None or error.sqlstate.startswith(AWAY)
 
+    def is_full(self, error: BaseException | None) -> bool:
+        return isinstance(error, psycopg.errors.DiskFull)
+
     def lock(self, connection: Connection) -> None:
-        connection.exec_driver_sql("SET lock_timeout = 0")
-        connection.exec_driver_sql("SET statement_timeout = 0")
         connection.exec_driver_sql(f"SELECT pg_advisory_lock({MIGRATION_LOCK})")
         connection.exec_driver_sql("BEGIN")
 

@@ -11,6 +11,8 @@ from sqlalchemy import CHAR, URL, Connection, Text, TypeDecorator
 from sqlalchemy.engine import Dialect
 from sqlalchemy.types import TypeEngine
 
+from app.databases.address import no_parameters
+
 
 class TextTime(TypeDecorator[datetime]):
     """UTC as text that sorts: `YYYY-MM-DD HH:MM:SS.ffffff`."""
@@ -32,11 +34,18 @@ class SQLite:
     form = "sqlite:///PATH"
     # Take the write lock at once: a later upgrade could not wait.
     begin = "BEGIN IMMEDIATE"
+    undoes_schema = True
     id_type: TypeEngine[Any] = CHAR(36)
     time_type: TypeEngine[Any] = TextTime()
     table_options: Mapping[str, str] = MappingProxyType({})
+    # An ORDER BY inside of the aggregate needs SQLite 3.44.
+    tags_of_note = (
+        "(SELECT json_group_array(t.tag) FROM"
+        " (SELECT tag FROM note_tags WHERE note_id = n.id ORDER BY position) t)"
+    )
 
     def check(self, url: str) -> None:
+        no_parameters(url)
         path = url.removeprefix("sqlite:///")
         if path in {"", url} or not path.isprintable():
             raise ValueError(url)
@@ -47,7 +56,7 @@ class SQLite:
             Path(path).parent.mkdir(parents=True)
         return URL.create("sqlite", database=path)
 
-    def engine_options(self) -> dict[str, Any]:
+    def engine_options(self, url: str, statement_seconds: int | None) -> dict[str, Any]:
         return {"connect_args": {"check_same_thread": False}}
 
     def on_connect(self, connection: Any) -> None:
@@ -81,10 +90,20 @@ class SQLite:
             sqlite3.SQLITE_NOTADB,
         }
 
+    def is_full(self, error: BaseException | None) -> bool:
+        is_ours = isinstance(error, sqlite3.DatabaseError)
+        return is_ours and getattr(error, "sqlite_errorcode", 0) == sqlite3.SQLITE_FULL
+
     def lock(self, connection: Connection) -> None:
+        connection.exec_driver_sql("PRAGMA busy_timeout = 600000")
+        # A table that is rebuilt is dropped first, and would take with it what refers to it.
+        connection.exec_driver_sql("PRAGMA foreign_keys = OFF")
         connection.exec_driver_sql("BEGIN IMMEDIATE")
 
     def unlock(self, connection: Connection) -> None:
+        lost = connection.exec_driver_sql("PRAGMA foreign_key_check").all()
+        if lost:
+            raise ValueError(f"rows of {lost[0][0]} refer to rows of {lost[0][2]} that are gone")
         connection.exec_driver_sql("COMMIT")
 
 

@@ -1,17 +1,25 @@
 """The rules about notes."""
 
-from collections import defaultdict
 from collections.abc import Callable
 from functools import cache
 from typing import Any
 
-from sqlalchemy import Integer, Select, bindparam, delete, func, select, update
+from sqlalchemy import (
+    Integer,
+    bindparam,
+    delete,
+    func,
+    literal_column,
+    select,
+    type_coerce,
+    update,
+)
 from sqlalchemy.engine import CursorResult
 from sqlalchemy.exc import DBAPIError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, aliased
 
-from app import cursors, db, ids
-from app.columns import Id
+from app import cursors, databases, db, ids
+from app.columns import Id, JsonText, Shown
 from app.errors import Problem
 from app.notes.model import Note, NoteTag
 from app.notes.schema import NoteCreate, NoteQuery, NoteUpdate, show
@@ -19,10 +27,20 @@ from app.validation import invalid
 
 Precondition = Callable[[int], bool]
 Versioned = tuple[dict[str, Any], int]
-_TAGS = (
-    select(NoteTag.note_id, NoteTag.tag)
-    .where(NoteTag.note_id.in_(bindparam("note_ids", expanding=True)))
-    .order_by(NoteTag.note_id, NoteTag.position)
+_n = aliased(Note, name="n")
+# A note as the API shows it.
+_SHOWN = select(
+    _n.id,
+    _n.title,
+    _n.body,
+    literal_column(databases.DEFAULT.tags_of_note, JsonText).label("tags"),
+    type_coerce(_n.created_at, Shown).label("created_at"),
+    type_coerce(_n.updated_at, Shown).label("updated_at"),
+)
+_ONE = db.Read(
+    _SHOWN.add_columns(_n.version).where(
+        _n.id == bindparam("note_id"), _n.user_id == bindparam("user_id")
+    )
 )
 
 
@@ -50,31 +68,29 @@ def listed(user_id: str, query: NoteQuery) -> list[dict[str, Any]]:
     values = {"user_id": user_id, "most": query.limit + 1, "after": after, "tag": query.tag}
     values["pattern"] = cursors.like(query.q) if query.q else None
     given = {name: value for name, value in values.items() if value is not None}
-    with db.reading() as work:
-        notes = work.execute(_listing(frozenset(given)), given).all()
-        tags = _tags(work, [note.id for note in notes])
-    return [show(note, tags[note.id]) for note in notes]
+    return _listing(frozenset(given)).ask(**given)
 
 
 @cache
-def _listing(given: frozenset[str]) -> Select[*tuple[Any, ...]]:
-    """Build the query once for each set of filters: that costs more than sending it."""
-    found = select(*Note.__table__.columns).where(Note.user_id == bindparam("user_id"))
+def _listing(given: frozenset[str]) -> db.Read:
+    """Build the query once for each set of filters."""
+    found = _SHOWN.where(_n.user_id == bindparam("user_id"))
     if "after" in given:
-        found = found.where(Note.id < bindparam("after", type_=Id))
+        found = found.where(_n.id < bindparam("after", type_=Id))
     if "pattern" in given:
         pattern = func.lower(bindparam("pattern"))
-        found = found.where(func.lower(Note.title).like(pattern, escape="!"))
+        found = found.where(func.lower(_n.title).like(pattern, escape="!"))
     if "tag" in given:
-        tagged = select(NoteTag.note_id).where(NoteTag.note_id == Note.id)
+        tagged = select(NoteTag.note_id).where(NoteTag.note_id == _n.id)
         found = found.where(tagged.where(NoteTag.tag == bindparam("tag")).exists())
-    return found.order_by(Note.id.desc()).limit(bindparam("most", type_=Integer))
+    return db.Read(found.order_by(_n.id.desc()).limit(bindparam("most", type_=Integer)))
 
 
 def read(user_id: str, note_id: str) -> Versioned:
-    with db.reading() as work:
-        note = _find(work, user_id, note_id)
-        return show(note, _tags(work, [note_id])[note_id]), note.version
+    found = _ONE.ask(user_id=user_id, note_id=note_id)
+    if not found:
+        raise Problem("not-found")
+    return found[0], found[0].pop("version")
 
 
 def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) -> Versioned:
@@ -95,7 +111,7 @@ def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) 
             work.execute(delete(NoteTag).where(NoteTag.note_id == note_id))
             _store_tags(work, note_id, tags)
         else:
-            tags = _tags(work, [note_id])[note_id]
+            tags = _tags(work, note_id)
         work.expunge(note)
     for name, value in given.items():
         setattr(note, name, value)
@@ -124,12 +140,9 @@ def _find(work: Session, user_id: str, note_id: str, *, to_change: bool = False)
     return note
 
 
-def _tags(work: Session, note_ids: list[str]) -> dict[str, list[str]]:
-    found: dict[str, list[str]] = defaultdict(list)
-    if note_ids:
-        for note_id, tag in work.execute(_TAGS, {"note_ids": note_ids}):
-            found[note_id].append(tag)
-    return found
+def _tags(work: Session, note_id: str) -> list[str]:
+    found = select(NoteTag.tag).where(NoteTag.note_id == note_id).order_by(NoteTag.position)
+    return list(work.scalars(found))
 
 
 def _store_tags(work: Session, note_id: str, tags: list[str]) -> None:
