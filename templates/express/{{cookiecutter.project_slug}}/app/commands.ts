@@ -9,7 +9,7 @@ import { DatabaseAway, Db } from "./db.ts";
 import { timestamp } from "./ids.ts";
 import { createApp } from "./index.ts";
 import { createLog } from "./logs.ts";
-import { migrate, openForMigrations, undo } from "./migrations.ts";
+import { MigrationFailed, migrate, openForMigrations, undo } from "./migrations.ts";
 
 const ROOT = new URL("../", import.meta.url);
 const USAGE = `Usage: node app/commands.ts COMMAND
@@ -17,7 +17,7 @@ const USAGE = `Usage: node app/commands.ts COMMAND
   env              write .env with fresh secrets, unless it is there
   migrate          bring the database up to date
   migration NAME   write an empty migration
-  undo             take the newest migration back
+  rollback         undo the last migration
   admin EMAIL      make a registered user an admin
   openapi [--check]  write openapi.yaml from the code, or say whether it is stale
 `;
@@ -25,10 +25,12 @@ const USAGE = `Usage: node app/commands.ts COMMAND
 /** What went wrong, as a sentence for the operator. */
 class Failure extends Error {}
 
+const OURS = [ConfigError, DatabaseAway, Failure, MigrationFailed];
+
 const COMMANDS: Record<string, (argument: string) => Promise<string>> = {
   env: async () => writeEnv(),
   migrate: () => onDatabase(async (db) => report(await migrate(db))),
-  undo: () => onDatabase(async (db) => undo(db).then(() => "The newest migration is undone.")),
+  rollback: () => onDatabase(rollBack),
   migration: async (name) => writeMigration(name),
   admin: (email) => onDatabase((db) => makeAdmin(db, email)),
   openapi: async (flag) => writeDocument(flag === "--check"),
@@ -57,6 +59,14 @@ async function onDatabase(work: (db: Db) => Promise<string>): Promise<string> {
 
 function report(names: string[]): string {
   return names.length === 0 ? "The database is up to date." : `Migrated: ${names.join(", ")}.`;
+}
+
+async function rollBack(db: Db): Promise<string> {
+  const name = await undo(db);
+  if (name === null) {
+    throw new Failure("There is nothing to undo.");
+  }
+  return `Undid ${name}.`;
 }
 
 function writeMigration(name: string): string {
@@ -132,7 +142,7 @@ async function main([name = "", argument = ""]: string[]): Promise<number> {
     process.stdout.write(`${await command(argument)}\n`);
     return 0;
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof DatabaseAway || error instanceof Failure) {
+    if (error instanceof Error && OURS.some((kind) => error instanceof kind)) {
       process.stderr.write(`${error.message}\n`);
       return error instanceof ConfigError ? 78 : 1;
     }

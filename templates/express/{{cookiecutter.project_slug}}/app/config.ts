@@ -1,8 +1,20 @@
 /** Configuration from the environment, checked before anything starts. */
 import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
 import { isIPv6 } from "node:net";
 import { availableParallelism } from "node:os";
+import { AddressError } from "./databases/address.ts";
 import { databases, defaultUrl } from "./databases/index.ts";
+
+/** What this app is called. */
+export interface About {
+  name: string;
+  version: string;
+}
+
+export const ABOUT: About = JSON.parse(
+  readFileSync(new URL("data/about.json", import.meta.url), "utf8"),
+);
 
 const EXAMPLE_SECRET = "example-only-make-setup-writes-a-fresh-one";
 const SECONDS: Record<string, number> = { second: 1, minute: 60, hour: 3600, day: 86_400 };
@@ -53,12 +65,19 @@ class Source {
     if (raw === "") {
       return fallback;
     }
-    const parsed = parse(raw);
-    if (parsed === undefined) {
-      this.refuse(name, raw.replace(/\/\/[^@/]*@/, "//***@"), allowed);
-      return fallback;
+    try {
+      const parsed = parse(raw);
+      if (parsed !== undefined) {
+        return parsed;
+      }
+      this.refuse(name, masked(raw), allowed);
+    } catch (error) {
+      if (!(error instanceof AddressError)) {
+        throw error;
+      }
+      this.refuse(name, masked(raw), error.message);
     }
-    return parsed;
+    return fallback;
   }
 
   choice<T extends string>(name: string, fallback: T, choices: readonly T[]): T {
@@ -86,6 +105,11 @@ class Source {
     };
     return this.value(name, fallback, parse, "N/second, N/minute, N/hour or N/day");
   }
+}
+
+/** Without what may be a password. */
+function masked(raw: string): string {
+  return raw.replace(/\/\/.*@/, "//***@");
 }
 
 function read(source: Source) {
@@ -130,6 +154,8 @@ function read(source: Source) {
     metricsToken: source.text("METRICS_TOKEN"),
     workers: source.integer("WEB_CONCURRENCY", availableParallelism(), 1, 1024),
     shutdownSeconds: source.integer("SHUTDOWN_SECONDS", 20, 0, 3600),
+    tracesUrl: readTracesUrl(source),
+    tracesName: source.text("OTEL_SERVICE_NAME") || ABOUT.name,
   };
 }
 
@@ -159,6 +185,17 @@ function readMailUrl(source: Source, isProduction: boolean): string {
       ? `${sent}, because console: shows one-time links`
       : `console:, ${sent}`;
     source.refuse("MAIL_URL", raw.includes("@") ? "***" : raw, allowed);
+  }
+  return raw;
+}
+
+function readTracesUrl(source: Source): string {
+  const raw = source.text("OTEL_EXPORTER_OTLP_ENDPOINT");
+  const url = parseUrl(raw);
+  const isWeb = url?.protocol === "http:" || url?.protocol === "https:";
+  if (raw !== "" && !(isWeb && /^https?:\/\/[^/]/.test(raw))) {
+    const shown = raw.includes("@") ? "***" : raw;
+    source.refuse("OTEL_EXPORTER_OTLP_ENDPOINT", shown, "empty, or an http or https URL");
   }
   return raw;
 }

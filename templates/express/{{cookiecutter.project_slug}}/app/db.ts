@@ -10,6 +10,7 @@ import {
 } from "typeorm";
 import { OneTimeTokens, RecoveryCodes, Sessions, Users } from "./auth/model.ts";
 import type { Config } from "./config.ts";
+import { STATEMENT_SECONDS } from "./databases/address.ts";
 import { type Database, type DriverError, databases, type Work } from "./databases/index.ts";
 import { Problem } from "./errors.ts";
 import { Notes, NoteTags } from "./notes/model.ts";
@@ -28,8 +29,12 @@ export class Db {
   readonly database: Database;
   readonly source: DataSource;
   readonly #place: string;
+  readonly #statementSeconds: number | null;
 
-  constructor(config: Pick<Config, "databaseUrl" | "databasePoolSize">) {
+  constructor(
+    config: Pick<Config, "databaseUrl" | "databasePoolSize">,
+    statementSeconds: number | null = STATEMENT_SECONDS,
+  ) {
     const url = new URL(config.databaseUrl);
     const database = databases.get(url.protocol.slice(0, -1));
     if (!database) {
@@ -37,13 +42,15 @@ export class Db {
     }
     this.database = database;
     this.#place = database.place(url);
-    const options = database.options(url, config.databasePoolSize);
+    this.#statementSeconds = statementSeconds;
+    const options = database.options(url, config.databasePoolSize, statementSeconds);
     this.source = new DataSource({ ...options, entities, logging: false });
   }
 
   async connect(): Promise<this> {
     try {
       await this.source.initialize();
+      await this.database.prepare(this.source, this.#statementSeconds);
       await this.source.query("SELECT 1");
     } catch (error) {
       // Its other errors are about our models.

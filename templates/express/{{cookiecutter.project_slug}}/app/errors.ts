@@ -135,13 +135,26 @@ function asProblem(app: App, error: unknown): Problem {
   return new Problem("internal", { cause: error });
 }
 
+const MINUTE = 60_000;
+const said = new Map<string, number>();
+
+/** Once a minute for one reason: a full disk must not be filled with its own log. */
+function complain(app: App, { cause }: Problem): void {
+  const reason = cause instanceof Error ? cause.message : "";
+  const time = performance.now();
+  if (cause && time - (said.get(reason) ?? -MINUTE) >= MINUTE) {
+    said.set(reason, time);
+    app.log.error({ err: cause }, `unavailable: ${reason}`);
+  }
+}
+
 function sendProblem(app: App, request: Request, response: Response, problem: Problem): void {
   if (response.headersSent) {
     request.socket.destroy();
     return;
   }
   if (problem.problem === "unavailable") {
-    app.log.warn({ err: problem.cause }, "unavailable");
+    complain(app, problem);
   }
   const body = problemBody(problem, instanceOf(request.originalUrl), locals(response).requestId);
   response.statusCode = problem.status;

@@ -1,10 +1,9 @@
 /** The application: an ordered list of parts. */
-import { readFileSync } from "node:fs";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import express, { type Express, type Request, type Response } from "express";
 import { type Endpoint, endpoint, type Handler, type Operation } from "./api.ts";
 import * as auth from "./auth/index.ts";
-import type { Config } from "./config.ts";
+import { ABOUT, type Config } from "./config.ts";
 import type { Db } from "./db.ts";
 import * as errors from "./errors.ts";
 import * as health from "./health.ts";
@@ -19,14 +18,6 @@ import * as pages from "./pages.ts";
 import * as security from "./security.ts";
 import { MemoryStore, SharedStore, type Store } from "./store.ts";
 import * as users from "./users/index.ts";
-
-/** What this app is called. */
-export interface About {
-  name: string;
-  version: string;
-}
-
-const ABOUT: About = JSON.parse(readFileSync(new URL("data/about.json", import.meta.url), "utf8"));
 
 export class App {
   readonly about = ABOUT;
@@ -73,8 +64,8 @@ export class App {
     this.#add(path, "get", handler);
   }
 
-  /** A security event: a log line and a count. */
-  record(event: string, fields: Record<string, string> = {}): void {
+  /** A security event, and whom it is about: a log line and a count. */
+  record(event: string, fields: { subject?: string; role?: string } = {}): void {
     this.log.info({ event, ...fields }, event);
     this.metrics.events.inc({ event });
   }

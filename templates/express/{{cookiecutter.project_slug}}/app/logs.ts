@@ -14,10 +14,19 @@ const TRACE = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-
 
 const context = new AsyncLocalStorage<Record<string, string>>();
 
+/** Adds to each line of this request that is yet to come. */
+export function note(fields: Record<string, string>): void {
+  Object.assign(context.getStore() ?? {}, fields);
+}
+
 export type Log = Logger;
 
 export function createLog(config: Pick<Config, "logLevel" | "logFormat">): Log {
   const isText = config.logFormat === "text";
+  const output = pino.destination(1);
+  // Nobody is served worse because nobody reads the log.
+  output.on("error", () => undefined);
+  process.stdout.on("error", () => undefined);
   return pino(
     {
       level: config.logLevel === "warning" ? "warn" : config.logLevel,
@@ -28,7 +37,7 @@ export function createLog(config: Pick<Config, "logLevel" | "logFormat">): Log {
       serializers: { err: describe },
       mixin: () => ({ ...context.getStore() }),
     },
-    isText ? { write: (line) => process.stdout.write(asText(line)) } : pino.destination(1),
+    isText ? { write: (line) => process.stdout.write(asText(line)) } : output,
   );
 }
 

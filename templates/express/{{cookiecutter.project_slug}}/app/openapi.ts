@@ -1,8 +1,8 @@
 /** The OpenAPI document, from the routes and the schemas that validate. */
 import { z } from "zod";
 import type { Operation } from "./api.ts";
+import type { About } from "./config.ts";
 import { titles } from "./errors.ts";
-import type { About } from "./index.ts";
 import { answer, shapes } from "./validation.ts";
 
 type Json = Record<string, unknown>;

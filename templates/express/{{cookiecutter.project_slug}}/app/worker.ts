@@ -20,6 +20,7 @@ import { createLog, type Log } from "./logs.ts";
 import { securityHeaders } from "./security.ts";
 
 const EX_CONFIG = 78;
+const LINGER = 1000;
 
 /** What the process that supervises has to know. */
 export type Settings = Pick<
@@ -87,12 +88,16 @@ function serve(app: App): Server {
     requireHostHeader: false,
   };
   const server = createServer(limits);
+  // Those who never read what they asked for are cut as well.
+  server.timeout = 30_000;
   let inFlight = 0;
+  let last = 0;
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     if (!app.isStopping && app.answerAlive(request, response)) {
       return;
     }
     inFlight += 1;
+    last = performance.now();
     response.once("close", () => {
       inFlight -= 1;
     });
@@ -120,7 +125,10 @@ function serve(app: App): Server {
   const stop = async () => {
     if (!app.isStopping) {
       app.isStopping = true;
-      await end(app, server, () => inFlight);
+      last = performance.now();
+      // One who keeps a connection may just be sending on it.
+      const isBusy = () => inFlight > 0 || performance.now() - last < LINGER;
+      await end(app, server, isBusy);
     }
   };
   process.on("SIGTERM", stop);
@@ -129,11 +137,11 @@ function serve(app: App): Server {
   return server;
 }
 
-async function end(app: App, server: Server, inFlight: () => number): Promise<void> {
+async function end(app: App, server: Server, isBusy: () => boolean): Promise<void> {
   // Not the HTTP server's own close: that would cut idle connections before they can read 503.
   NetServer.prototype.close.call(server);
   const deadline = performance.now() + app.config.shutdownSeconds * 1000;
-  while (inFlight() > 0 && performance.now() < deadline) {
+  while (isBusy() && performance.now() < deadline) {
     await sleep(20);
   }
   server.closeAllConnections();

@@ -33,7 +33,7 @@ export async function confirm(app: App, user: User, password: string): Promise<v
 }
 
 export function refused(app: App, user: User | null): Problem {
-  app.record("login.failed", user ? { user_id: user.id } : {});
+  app.record("login.failed", user ? { subject: user.id } : {});
   return new Problem("invalid-credentials");
 }
 
@@ -104,7 +104,7 @@ export async function verify(app: App, token: string): Promise<void> {
       await manager.update(Users, { id: user.id }, changes);
     }
   });
-  app.record("email.verified", { user_id: found.user_id });
+  app.record("email.verified", { subject: found.user_id });
 }
 
 /** The mail with the token has proved the address as well. */
@@ -134,7 +134,7 @@ export async function reset(app: App, token: string, password: string): Promise<
     await tokens.drop(manager, id);
   });
   await forgetAttempts(app, email_normalized);
-  app.record("password.reset", { user_id: id });
+  app.record("password.reset", { subject: id });
   app.mail.post(email, "password-changed");
 }
 
@@ -160,7 +160,7 @@ export async function change(
     await tokens.drop(manager, user.id);
     return renew(app, manager, { ...held, ...changes }, device);
   });
-  app.record("password.changed", { user_id: user.id });
+  app.record("password.changed", { subject: user.id });
   app.mail.post(user.email, "password-changed");
   return done;
 }

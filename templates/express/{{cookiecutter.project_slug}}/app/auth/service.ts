@@ -40,7 +40,7 @@ export async function register(app: App, account: NewAccount): Promise<void> {
     greetAgain(app, normalized);
     return;
   }
-  app.record("register", { user_id: user.id });
+  app.record("register", { subject: user.id });
   resend(app, normalized);
 }
 
@@ -73,9 +73,9 @@ export async function logIn(app: App, wanted: LogIn, device: Device): Promise<Lo
   });
   await forgetAttempts(app, email);
   if (done.user.totp_confirmed_at !== null && code !== undefined && !totp.isStep(code)) {
-    app.record("recovery-code.used", { user_id: user.id });
+    app.record("recovery-code.used", { subject: user.id });
   }
-  app.record("login", { user_id: user.id });
+  app.record("login", { subject: user.id });
   return done;
 }
 
@@ -111,17 +111,17 @@ export async function endSession(app: App, user: User, id: string): Promise<void
   if (!result.affected) {
     throw new Problem("not-found");
   }
-  app.record("session.ended", { user_id: user.id });
+  app.record("session.ended", { subject: user.id });
 }
 
 export async function endOtherSessions(app: App, user: User, current: LiveSession): Promise<void> {
   await app.db.run((manager) =>
     manager.delete(Sessions, { user_id: user.id, id: Not(current.id) }),
   );
-  app.record("sessions.ended", { user_id: user.id });
+  app.record("sessions.ended", { subject: user.id });
 }
 
 export async function logOut(app: App, user: User, session: LiveSession): Promise<void> {
   await app.db.run((manager) => manager.delete(Sessions, { id: session.id }));
-  app.record("logout", { user_id: user.id });
+  app.record("logout", { subject: user.id });
 }

@@ -6,6 +6,7 @@ import { shown, stored } from "../columns.ts";
 import { DAY, newId, now, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import { locals } from "../locals.ts";
+import { note } from "../logs.ts";
 import { type Session, Sessions, type User } from "./model.ts";
 
 const TOKEN = /^[A-Za-z0-9_-]{43}$/;
@@ -25,6 +26,9 @@ export function initApp(app: App): void {
     const sent = tokenOf(app, request);
     const known = locals(response);
     known.visitor = sent && !isProbe(request) ? await find(app, sent.token, sent.isCookie) : null;
+    if (known.visitor) {
+      note({ user_id: known.visitor.user.id });
+    }
     known.tokenRefused = sent !== null && known.visitor === null;
     next();
   });

@@ -70,7 +70,7 @@ export async function confirm(
     return renew(app, manager, { ...held, ...changes }, device);
   });
   await forgetAttempts(app, user.email_normalized);
-  app.record("totp.enabled", { user_id: user.id });
+  app.record("totp.enabled", { subject: user.id });
   app.mail.post(user.email, "totp-on");
   return { ...done, codes };
 }
@@ -98,7 +98,7 @@ export async function end(
     await manager.update(Users, { id: user.id }, { updated_at });
     return renew(app, manager, { ...held, totp_confirmed_at: null, updated_at }, device);
   });
-  app.record("totp.disabled", { user_id: user.id });
+  app.record("totp.disabled", { subject: user.id });
   app.mail.post(user.email, "totp-off");
   return done;
 }

@@ -18,14 +18,20 @@ export interface Database {
   /** How DATABASE_URL is written, and what it is when nothing is said. */
   form: string;
   defaultUrl: string;
+  /** Throws an AddressError when its parameters are wrong. */
   accepts(url: URL): boolean;
   /** Where the database is, without its password. */
   place(url: URL): string;
-  options(url: URL, poolSize: number): DataSourceOptions;
+  /** How the driver connects; without a number of seconds statements have no limit. */
+  options(url: URL, poolSize: number, statementSeconds: number | null): DataSourceOptions;
+  /** What else each connection needs. */
+  prepare(source: DataSource, statementSeconds: number | null): Promise<void>;
   /** Column types and table endings of the migrations. */
   types: { id: string; timestamp: string; table: string; indexesInside: boolean };
   /** Whether migrations open a transaction of their own. */
   migrationTransaction: "all" | "none";
+  /** Whether a transaction also undoes changes of the schema. */
+  undoesSchema: boolean;
   /** Whether a transaction can hold one row; else it is alone anyway. */
   locksRows: boolean;
   isUniqueViolation(error: DriverError): boolean;

@@ -2,13 +2,38 @@
 import pg from "pg";
 import type { Pool } from "pg";
 import type { DataSource } from "typeorm";
+import { bare, CONNECT_SECONDS, checkParameters, POOL_SECONDS, tlsOf } from "./address.ts";
 import type { Database } from "./index.ts";
 
-const MIGRATION_LOCK = 7_061_957;
+// Any number will do, as long as nobody else takes the same one.
+const MIGRATION_LOCK = 7_310_582_461;
 const TIMESTAMPTZ = 1184;
 
 // As text: a Date would lose the microseconds.
 pg.types.setTypeParser(TIMESTAMPTZ, (value) => value);
+
+/** The pool's time limit is for those who wait for a connection; this one for making it. */
+class Client extends pg.Client {
+  constructor(options: pg.ClientConfig) {
+    super({ ...options, connectionTimeoutMillis: CONNECT_SECONDS * 1000 });
+    const ask = this.query.bind(this) as (...about: unknown[]) => unknown;
+    const watched = (...about: unknown[]) => {
+      const result = ask(...about);
+      if (result instanceof Promise) {
+        result.catch((error: Error) => this.#giveUp(error));
+      }
+      return result;
+    };
+    this.query = watched as typeof this.query;
+  }
+
+  /** Nothing must wait behind a statement that is not answered. */
+  #giveUp(error: Error): void {
+    if (error.message === "Query read timeout") {
+      this.end().catch(() => undefined);
+    }
+  }
+}
 
 const prepared = new Map<string, { name: string; text: string }>();
 
@@ -32,20 +57,28 @@ export const postgresql: Database = {
   type: "postgres",
   form: "postgresql://USER:PASSWORD@HOST:PORT/NAME",
   defaultUrl: "postgresql://app:app@127.0.0.1:5432/app",
-  accepts: (url) =>
-    (url.hostname !== "" || url.searchParams.has("host")) && url.pathname.length > 1,
-  place: (url) => url.host || (url.searchParams.get("host") ?? ""),
-  options: (url, poolSize) => ({
+  accepts: (url) => {
+    checkParameters(url);
+    return url.hostname !== "" && url.pathname.length > 1;
+  },
+  place: (url) => url.host,
+  options: (url, poolSize, statementSeconds) => ({
     type: "postgres",
-    url: url.href,
-    // TypeORM reads the URL without its parameters.
-    ...(url.searchParams.has("host") ? { host: url.searchParams.get("host") ?? "" } : {}),
+    url: bare(url),
+    ssl: tlsOf(url),
     poolSize,
-    connectTimeoutMS: 5000,
+    connectTimeoutMS: POOL_SECONDS * 1000,
     installExtensions: false,
     applicationName: "app",
-    extra: { options: "-c timezone=UTC", query_timeout: 15_000, keepAlive: true },
+    extra: {
+      Client,
+      options: `-c timezone=UTC -c statement_timeout=${(statementSeconds ?? 0) * 1000}`,
+      // The server ends a statement by itself; a second later it must be the server that is away.
+      ...(statementSeconds === null ? {} : { query_timeout: (statementSeconds + 1) * 1000 }),
+      keepAlive: true,
+    },
   }),
+  prepare: async () => undefined,
   types: {
     id: "UUID",
     timestamp: "TIMESTAMP(6) WITH TIME ZONE",
@@ -53,12 +86,13 @@ export const postgresql: Database = {
     indexesInside: false,
   },
   migrationTransaction: "all",
+  undoesSchema: true,
   locksRows: true,
   isUniqueViolation: ({ code }) => code === "23505",
   isUnavailable: ({ code, message }) =>
-    /^(?:08|53|57P|55P03|40001|40P01|3D000|28)/.test(code ?? "") ||
-    /^E[A-Z]{4,}$/.test(code ?? "") ||
-    /^Connection terminated|^timeout exceeded|^Query read timeout|not queryable/.test(
+    /^(?:08|53|57P|57014|55P03|40001|40P01|3D000|28)/.test(code ?? "") ||
+    /^E[A-Z]{4,}$|^ERR_TLS|CERT|^UNABLE_TO_/.test(code ?? "") ||
+    /^Connection terminated|^timeout (?:exceeded|expired)|^Query read timeout|not queryable/.test(
       message ?? "",
     ),
   pool: (source) => {

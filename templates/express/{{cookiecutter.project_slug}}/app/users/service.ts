@@ -32,7 +32,7 @@ export async function rename(app: App, user: User, name: string | undefined): Pr
 export async function removeAccount(app: App, user: User, password: string): Promise<void> {
   await confirm(app, user, password);
   await app.db.run((manager) => manager.delete(Users, { id: user.id }));
-  app.record("user.deleted", { user_id: user.id });
+  app.record("user.deleted", { subject: user.id });
 }
 
 interface Filter {
@@ -89,10 +89,10 @@ export async function changeUser(app: App, admin: User, id: string, change: Chan
     }
   });
   if (role !== user.role) {
-    app.record("role.changed", { user_id: id });
+    app.record("role.changed", { subject: id, role });
   }
   if (disabled !== user.disabled) {
-    app.record(disabled ? "user.disabled" : "user.enabled", { user_id: id });
+    app.record(disabled ? "user.disabled" : "user.enabled", { subject: id });
   }
   return { ...user, ...changes };
 }
