@@ -169,3 +169,17 @@ def search_unicode(app: Target) -> None:
     app.note(person, "Grüße 🜁 日本")
     for query in ("Gr%C3%BC%C3%9Fe", "%F0%9F%9C%81", "%E6%97%A5%E6%9C%AC"):
         equal(titles(person, f"q={query}"), ["Grüße 🜁 日本"], query)
+
+
+@check(5, "A list tells each note as it was made, its tags in their order")
+def list_whole(app: Target) -> None:
+    person = app.person()
+    hostile = ['"]', "\\", "[", "\u2028", "\U0001f9ea", ",", "null", "'", "é", "a b"]
+    made = [
+        app.note(person, str(len(tags)), body="é" * 10_000, tags=tags)
+        for tags in ([], ["b", "a", "c"], [letter * 50 for letter in "jihgfedcba"], hostile)
+    ]
+    found = person.client.get(NOTES).expect(200).json()["items"]
+    equal(found, made[::-1], "notes in the list")
+    for note in made:
+        equal(person.client.get(f"{NOTES}/{note['id']}").json(), note, "the note alone")
