@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 from scaffold import answers, terminal
 from scaffold.errors import StackMissing
 from scaffold.interrupts import Interrupts
 from scaffold.options import NAME
-from scaffold.render import contents, refuse_taken, render
-from scaffold.repository import Repository
+from scaffold.render import contents, leave, refuse_taken, render
 from scaffold.stacks import stacks
 from scaffold.variants import Variant, variant
 
@@ -20,6 +20,8 @@ from scaffold.variants import Variant, variant
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
+
+    from scaffold.repository import Repository
 
 HERE = "."
 
@@ -107,18 +109,19 @@ def _preview(plan: Plan) -> int:
 def _make(plan: Plan) -> int:
     interrupts = Interrupts()
     interrupts.listen()
-    repository = Repository(plan.target, plan.asked["git"], interrupts.check)
-    written = render(
-        plan.variant,
-        plan.target,
-        interrupts.check,
-        lambda draft: repository.begin(draft, plan.variant.id),
-    )
+    finish, repository = leave, None
+    if plan.asked["git"] is not False:
+        # Late: it brings much.
+        from scaffold.repository import Repository
+
+        repository = Repository(plan.target, interrupts.check, wanted=bool(plan.asked["git"]))
+        finish = partial(repository.begin, variant=plan.variant.id)
+    written = render(plan.variant, plan.target, interrupts.check, finish)
     as_json = plan.asked["json"]
     if not as_json:
         print(f"Made {plan.target}: {plan.variant.id}, {len(written)} files.")
-        for line in _committed(repository):
-            print(line)
+        if repository:
+            print(_committed(repository))
         sys.stdout.flush()
     status, installed = 0, None
     if plan.asked["install"]:
@@ -136,11 +139,10 @@ def _make(plan: Plan) -> int:
     return status
 
 
-def _committed(repository: Repository) -> Iterator[str]:
+def _committed(repository: Repository) -> str:
     if repository.commit:
-        yield f"Committed as {repository.commit}."
-    elif repository.wanted is not False:
-        yield terminal.wrapped(f"Not committed: {repository.reason}.")
+        return f"Committed as {repository.commit}."
+    return terminal.wrapped(f"Not committed: {repository.reason}.")
 
 
 def _next(plan: Plan, installed: Any) -> Iterator[str]:

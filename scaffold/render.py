@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import os
-import shutil
 import stat
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -25,7 +24,7 @@ def _go_on() -> None:
     """Never stop."""
 
 
-def _leave(_draft: Path) -> None:
+def leave(_draft: Path) -> None:
     """Add nothing."""
 
 
@@ -33,7 +32,7 @@ def render(
     variant: Variant,
     target: Path,
     check: Callable[[], None] = _go_on,
-    finish: Callable[[Path], None] = _leave,
+    finish: Callable[[Path], None] = leave,
 ) -> list[str]:
     """Write the project to `target` in one step and return its sorted relative paths.
 
@@ -54,6 +53,9 @@ def render(
         _move(draft, target)
     except BaseException as error:
         if draft:
+            # Late: mishaps only.
+            import shutil
+
             shutil.rmtree(draft, ignore_errors=True)
         with suppress(OSError):
             for parent in reversed(made):

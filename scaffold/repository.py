@@ -27,8 +27,8 @@ class Refused(Exception):
 class Repository:
     """A repository to be made; `commit` and `reason` say what came of it."""
 
-    def __init__(self, target: Path, wanted: bool | None, check: Callable[[], None]) -> None:
-        self._target, self.wanted, self._check = target, wanted, check
+    def __init__(self, target: Path, check: Callable[[], None], *, wanted: bool) -> None:
+        self._target, self._check, self._wanted = target, check, wanted
         self._git = shutil.which("git")
         self.commit = self.reason = ""
 
@@ -42,14 +42,12 @@ class Repository:
             shutil.rmtree(draft / ".git", ignore_errors=True)
 
     def _refuse(self) -> None:
-        if self.wanted is False:
-            raise Refused("--no-git was given")
         if not self._git:
             raise Refused("git is not installed")
         if (self._target / ".git").exists():
             raise Refused("the repository here is yours: git add and git commit")
         outer = self._outer()
-        if outer and not self.wanted:
+        if outer and not self._wanted:
             raise Refused(f"it is inside the repository {outer}: commit it there, or give --git")
 
     def _outer(self) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from functools import cached_property
 
 # As in typing, which is not worth its import here.
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 # Jinja's own, where a template does not say otherwise.
 STARTS = {"block_start_string": "{%", "variable_start_string": "{{", "comment_start_string": "{#"}
 PREFIXES = ("line_statement_prefix", "line_comment_prefix")
-STATEMENT = r"(?:if cookiecutter\.(?P<{0}option>\w+) == '(?P<{0}answer>\w+)'|endif)"
+STATEMENT = r"(?:if cookiecutter\.(?P<option>\w+) == '(?P<answer>\w+)'|endif)"
 VALUE = (
     r"(?<!\{)\{\{ cookiecutter\.(?P<key>\w+)"
     r"(?:\[cookiecutter\.(?P<row>\w+)\]\.(?P<field>\w+))? \}\}"
@@ -38,30 +38,29 @@ class Text:
         starts = STARTS | {key: syntax[key] for key in (*STARTS, *PREFIXES) if key in syntax}
         self._starts = tuple(starts.values())
         self._special = (b"\r", *(start.encode() for start in self._starts))
-        self._known = re.compile("|".join(self._patterns(syntax)), re.MULTILINE)
+        self._value_at = re.compile(VALUE)
+        self._statements = [re.compile(each, re.MULTILINE) for each in self._patterns(syntax)]
 
     @staticmethod
     def _patterns(syntax: Mapping[str, Any]) -> list[str]:
-        patterns = [VALUE]
+        patterns = []
         if syntax.get("block_end_string") == "\n" and syntax.get("lstrip_blocks"):
             start = re.escape(syntax["block_start_string"])
-            patterns.append(rf"^[ \t]*{start}{STATEMENT.format('block_')}\n")
+            patterns.append(rf"^[ \t]*{start}{STATEMENT}\n")
         if "line_statement_prefix" in syntax:
             # As Jinja ends a line statement: the empty lines after it belong to it.
             start = re.escape(syntax["line_statement_prefix"])
-            patterns.append(rf"^[ \t\v]*{start} {STATEMENT.format('line_')}\s*(?:\n|$)")
+            patterns.append(rf"^[ \t\v]*{start} {STATEMENT}\s*(?:\n|$)")
         return patterns
 
     def render(self, text: str) -> str:
         """Render `text`; without the start of anything it is returned as it is."""
         if not self._starts_something(text):
             return text
-        if self._starts_something(self._known.sub("\n", text)):
-            return self._by_jinja(text)
         try:
             return self._by_pattern(text)
         except LookupError:
-            # Undefined or unbalanced: Jinja says it better.
+            # Unknown, undefined or unbalanced: Jinja knows it, or says it better.
             return self._by_jinja(text)
 
     def render_bytes(self, data: bytes) -> bytes:
@@ -82,23 +81,41 @@ class Text:
     def _by_pattern(self, text: str) -> str:
         kept: list[str] = []
         position, inside, chosen = 0, False, True
-        for token in self._known.finditer(text):
+        for token in self._tokens(text):
             if chosen:
                 kept.append(text[position : token.start()])
             position = token.end()
             found = token.groupdict()
-            option = found.get("block_option") or found.get("line_option")
-            if found["key"]:
+            if "key" in found:
                 kept.append(self._value(found) if chosen else "")
-            elif inside == bool(option):
+            elif inside == bool(found["option"]):
                 raise LookupError("unbalanced")
             else:
-                inside = bool(option)
-                answer = found.get("block_answer") or found.get("line_answer")
-                chosen = not option or self._context[option] == answer
+                inside = bool(found["option"])
+                chosen = not inside or self._context[found["option"]] == found["answer"]
         if inside:
             raise LookupError("unbalanced")
         return "".join([*kept, text[position:]])
+
+    def _tokens(self, text: str) -> Iterator[re.Match[str]]:
+        """Each marker and value, or LookupError at what is neither."""
+        end = 0
+        # Searching for the starts alone is much quicker than trying patterns at each place.
+        while (at := self._next(text, end)) >= 0:
+            token = self._value_at.match(text, at)
+            line = text.rfind("\n", 0, at) + 1
+            for statement in () if token or line < end else self._statements:
+                token = token or statement.match(text, line)
+            if not token or token.end() <= at:
+                raise LookupError("unknown")
+            yield token
+            end = token.end()
+
+    def _next(self, text: str, position: int) -> int:
+        return min((at for at in self._found(text, position) if at >= 0), default=-1)
+
+    def _found(self, text: str, position: int) -> Iterator[int]:
+        return (text.find(start, position) for start in self._starts)
 
     def _value(self, found: Mapping[str, str]) -> str:
         value = self._context[found["key"]]
