@@ -51,7 +51,5 @@ format: ## put the style right
 types: ## types of this package
 	$(RUN) mypy
 
-bench: ## time what must be quick, or equally slow
-	$(RUN) benchmarks.new
-	$(RUN) benchmarks.login
-	$(RUN) benchmarks.serve --processes 1 --seconds 1
+bench: ## run every benchmark and write its figures into benchmarks/README.md
+	$(RUN) benchmarks.all
