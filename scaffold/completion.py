@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 from scaffold.arguments import COMMANDS, SHELLS, Parameter
 
+# The scripts as they ship, so that printing one reads no template.
+KEPT = Path(__file__).with_name("completions")
 HINT = "# Completes the command scaffold; made by: scaffold completion {shell}\n"
 
 
@@ -17,7 +20,6 @@ def likely() -> str:
 
 def script(shell: str) -> str:
     """What `shell` reads to complete."""
-    # Made anew each time: the answers come from the templates.
     make = {"bash": _bash, "zsh": _zsh, "fish": _fish}[shell]
     return HINT.format(shell=shell) + make()
 
@@ -98,9 +100,10 @@ def _zsh() -> str:
                 f"'{many}{flag}[{each.name.replace('_', ' ')}]{value}'" for flag in each.flags
             ]
             if not each.flags:
-                specs.append(f"'1{value}'")
+                # With a hint for its free text zsh would list flags and put none in.
+                specs.append(f"'1{value}'" if each.choices else "'1: :()'")
             if each.negative:
-                specs.append(f"'{each.negative}[not so]'")
+                specs.append(f"'{each.negative}[without {each.name}]'")
         specs.append("'--help[show help]'")
         cases.append(f"    {command}) _arguments {' '.join(specs)} ;;")
     told = " ".join(f"'{name}:{told}'" for name, (told, _) in _commands().items())
@@ -154,3 +157,8 @@ def _fish() -> str:
             if each.negative:
                 lines.append(f"{start} -l {each.negative[2:]}")
     return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    for shell in SHELLS:
+        (KEPT / f"{shell}.txt").write_text(script(shell), encoding="utf-8")

@@ -1,4 +1,4 @@
-"""Help: one page a command, written by hand and shown as it is."""
+"""Texts that are shown as they are: help, one page a command, and completion scripts."""
 
 from __future__ import annotations
 
@@ -15,8 +15,17 @@ PAGES = ("new", "doctor", "options", "variants", "verify", "completion", "schema
 
 def page(command: str) -> str:
     """The page of a command; without one, of all of them."""
-    directory = os.path.join(os.path.dirname(os.path.abspath(__file__)), "help")
-    with open(os.path.join(directory, (command or "scaffold") + ".txt"), encoding="utf-8") as file:
+    return _read("help", command or "scaffold")
+
+
+def kept(shell: str) -> str:
+    """The completion script of a shell; nothing for others."""
+    return _read("completions", shell) if shell in {"bash", "zsh", "fish"} else ""
+
+
+def _read(folder: str, name: str) -> str:
+    package = os.path.dirname(os.path.abspath(__file__))
+    with open(os.path.join(package, folder, f"{name}.txt"), encoding="utf-8") as file:
         return file.read()
 
 
