@@ -67,7 +67,6 @@ class Supervisor:
             os.kill(pid, number)
 
     def _start(self) -> None:
-        sys.stdout.flush()
         # A signal must meet either our handlers or the worker's, never none.
         signal.pthread_sigmask(signal.SIG_BLOCK, SIGNALS)
         pid = os.fork()
@@ -86,7 +85,6 @@ class Supervisor:
             logs.access.exception("worker failed")
         finally:
             # Not sys.exit: what the supervisor cleans up is not the worker's.
-            sys.stdout.flush()
             os._exit(status)
 
     def _reap(self) -> None:

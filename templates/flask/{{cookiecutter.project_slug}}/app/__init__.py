@@ -15,12 +15,14 @@ from app import (
     notes,
     pages,
     security,
+    traces,
     users,
 )
 from app.config import Config
 
 # The first is innermost: what comes later sees more of each request's life.
-PARTS = (db, errors, api, mail, auth, health, security, limits, pages, users, notes, metrics, logs)
+PARTS = [db, errors, api, mail, auth, health, security, limits, pages, users, notes]
+PARTS += [metrics, traces, logs]
 
 
 def create_app(config: Config) -> Flask:

@@ -35,12 +35,9 @@ class Time(TypeDecorator[datetime]):
 class Shown(TypeDecorator[str]):
     """A moment that is only read, as the API shows it."""
 
-    impl = DateTime
+    # The driver hands over text, or a time in UTC.
+    impl = Text
     cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        # As the driver hands it over: text, or a time in UTC.
-        return dialect.type_descriptor(DateTime() if dialect.name != "sqlite" else Text())
 
     def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
         if isinstance(value, str):

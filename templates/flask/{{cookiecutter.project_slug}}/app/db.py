@@ -1,5 +1,7 @@
 """The database: connections, sessions and what its errors mean."""
 
+import logging
+import math
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -22,13 +24,16 @@ from sqlalchemy.engine import Dialect
 from sqlalchemy.exc import DBAPIError, DisconnectionError
 from sqlalchemy.orm import DeclarativeBase, Session
 
-from app import databases
+from app import databases, traces
 from app.config import Config
 
 # A connection unused for longer is asked whether it lives before it is used.
 IDLE_SECONDS = 5.0
 POOL_TIMEOUT = 5.0
 STATEMENT_SECONDS = 10
+SAY_SECONDS = 60
+log = logging.getLogger(__name__)
+_said_full_at = [-math.inf]
 
 
 class Model(DeclarativeBase):
@@ -111,8 +116,9 @@ class Read:
         connection = pool.raw_connection()
         try:
             cursor = connection.cursor()
-            cursor.execute(self.text, self._bind(values))
-            rows = cursor.fetchall()
+            with traces.statement(self.text):
+                cursor.execute(self.text, self._bind(values))
+                rows = cursor.fetchall()
         except Exception as error:
             connection.invalidate(error)
             raise
@@ -186,6 +192,16 @@ def is_unavailable(error: BaseException) -> bool:
 def is_full(error: BaseException) -> bool:
     original = getattr(error, "orig", error)
     return any(known.is_full(original) for known in databases.DATABASES)
+
+
+def tell(error: BaseException) -> None:
+    """Log why the database cannot do its work; of a full disk once a minute, for it is full."""
+    fields = {"reason": reason(error)}
+    if not is_full(error):
+        log.warning("database is away", extra={"fields": fields})
+    elif time.monotonic() - _said_full_at[0] >= SAY_SECONDS:
+        _said_full_at[0] = time.monotonic()
+        log.error("the disk of the database is full", extra={"fields": fields})
 
 
 def reason(error: BaseException) -> str:

@@ -132,7 +132,7 @@ def init_app(app: Flask) -> None:
         if isinstance(error, HTTPException):
             return answer(_translate(error))
         if db.is_unavailable(error):
-            log.warning("database is away", extra={"fields": {"reason": db.reason(error)}})
+            db.tell(error)
             return answer(Problem("unavailable"))
         log.error("unexpected error", exc_info=error)
         return answer(Problem("internal"))

@@ -3,9 +3,11 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import cast
+from typing import Any, cast
 
 from flask import current_app, g, request
+
+KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,3 +48,13 @@ def cookie_name(*, is_https: bool) -> str:
 def has_cookie() -> bool:
     is_https = current_app.extensions["config"].is_https
     return cookie_name(is_https=is_https) in request.cookies
+
+
+def method(environ: dict[str, Any]) -> str:
+    sent: str = environ["REQUEST_METHOD"]
+    return sent if sent in KNOWN_METHODS else "OTHER"
+
+
+def route(environ: dict[str, Any]) -> str:
+    """Return the template of the path, never the path itself."""
+    return str(environ.get("app.route", "unmatched"))

@@ -15,6 +15,7 @@ from werkzeug.wsgi import ClosingIterator
 
 from app import clients, ids, metrics
 from app.config import Config
+from app.locals import route
 
 type_of_environ = dict[str, Any]
 current_request: ContextVar[type_of_environ | None] = ContextVar("current_request", default=None)
@@ -44,6 +45,8 @@ class Lines(logging.Formatter):
             line["request_id"] = environ["app.request_id"]
             if "app.trace_id" in environ:
                 line["trace_id"] = environ["app.trace_id"]
+            if "app.span_id" in environ:
+                line["span_id"] = environ["app.span_id"]
         line.update(getattr(record, "fields", {}))
         if record.exc_info:
             line["error"] = self.formatException(record.exc_info)
@@ -56,6 +59,8 @@ class Lines(logging.Formatter):
 
 def configure(config: Config) -> None:
     """Send every log line to stdout in the wanted form."""
+    # A line that cannot be written is lost, and nothing else.
+    logging.raiseExceptions = False
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(Lines(config.log_format))
     logging.basicConfig(level=config.log_level.upper(), handlers=[handler], force=True)
@@ -69,7 +74,9 @@ def configure(config: Config) -> None:
 def event(name: str, **fields: Any) -> None:
     """Write down a security event; the same name is counted in the metrics."""
     metrics.count_event(name)
-    events.info(name, extra={"fields": {"event": name, **fields}})
+    who = (current_request.get() or {}).get("app.user_id")
+    about = {"event": name, **({"user_id": who} if who else {}), **fields}
+    events.info(name, extra={"fields": about})
 
 
 def init_app(app: Flask) -> None:
@@ -108,7 +115,7 @@ def _write(environ: type_of_environ, status: int, seconds: float) -> None:
         return
     fields = {
         "method": environ["REQUEST_METHOD"],
-        "route": environ.get("app.route", "unmatched"),
+        "route": route(environ),
         "status": status,
         "duration_ms": round(seconds * 1000, 3),
         "client": environ["app.client"],

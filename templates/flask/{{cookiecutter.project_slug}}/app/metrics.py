@@ -23,8 +23,8 @@ from sqlalchemy import Engine
 
 from app import config, db
 from app.errors import Problem
+from app.locals import method, route
 
-KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 BUCKETS = (0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 durations = Histogram(
     "http_request_duration_seconds",
@@ -52,9 +52,7 @@ def init_app(app: Flask) -> None:
 
 def observe(environ: dict[str, Any], status: int, seconds: float) -> None:
     """Count a request whose answer is complete."""
-    method = environ["REQUEST_METHOD"]
-    route = environ.get("app.route", "unmatched")
-    duration_of(method if method in KNOWN_METHODS else "OTHER", route, status).observe(seconds)
+    duration_of(method(environ), route(environ), status).observe(seconds)
 
 
 def watch_pool(engine: Engine) -> None:

@@ -9,8 +9,6 @@ from collections import OrderedDict
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-import redis
-
 log = logging.getLogger(__name__)
 
 _DATA = Path(__file__).parent / "data"
@@ -87,6 +85,9 @@ class Valkey:
     """Counts all processes share; while it is away, each counts for itself."""
 
     def __init__(self, url: str) -> None:
+        import redis  # late: it takes long to load, and who counts alone never needs it
+
+        self._errors = redis.RedisError
         self.client = redis.Redis.from_url(
             url, socket_timeout=0.5, socket_connect_timeout=0.5, retry=None, protocol=2
         )
@@ -101,7 +102,7 @@ class Valkey:
             return self._memory.take(key, cost, quota)
         try:
             allowed, left, until_full, wait = self._take(keys=[key], args=[cost, quota])
-        except redis.RedisError as error:
+        except self._errors as error:
             self._rest(error)
             return self._memory.take(key, cost, quota)
         return Verdict(bool(allowed), left, until_full, wait)
@@ -111,7 +112,7 @@ class Valkey:
             return self._memory.attempt(key, window, most)
         try:
             return int(self._attempt(keys=[key], args=[window, most, secrets.token_hex(8)]))
-        except redis.RedisError as error:
+        except self._errors as error:
             self._rest(error)
             return self._memory.attempt(key, window, most)
 
@@ -121,7 +122,7 @@ class Valkey:
             return
         try:
             self.client.delete(key)
-        except redis.RedisError as error:
+        except self._errors as error:
             self._rest(error)
 
     def _is_resting(self) -> bool:

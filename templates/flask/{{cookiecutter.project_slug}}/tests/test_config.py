@@ -2,6 +2,7 @@
 
 import pytest
 
+from app import databases
 from app.config import ConfigError, load
 from tests.database import ROOT
 
@@ -60,3 +61,28 @@ def test_console_mail_is_refused_in_production() -> None:
     for url in ("file:mails", "smtp://mail.example.com:25", PRODUCTION["MAIL_URL"]):
         assert load({**PRODUCTION, **secret, "MAIL_URL": url}).mail_url == url
     assert load({}).mail_url == "console:"
+
+
+def test_the_database_address_takes_sslmode_and_nothing_else() -> None:
+    url = databases.DEFAULT.default_url
+    is_server = "HOST" in databases.DEFAULT.form
+    known = "there are sslmode and sslrootcert" if is_server else "there are none"
+    wrong = {"colour=blue": f"colour is no parameter here; {known}"}
+    if is_server:
+        wrong["sslmode=prefer"] = "sslmode may be disable, require or verify-full"
+        wrong["sslmode=require&sslrootcert=ca.pem"] = "sslrootcert needs sslmode=verify-full"
+        absent = "sslrootcert must name a readable file of certificates"
+        wrong["sslmode=verify-full&sslrootcert=absent.pem"] = absent
+        for mode in ("disable", "require", "verify-full"):
+            assert load({"DATABASE_URL": f"{url}?sslmode={mode}"}).database_url.endswith(mode)
+    for parameters, sentence in wrong.items():
+        assert complaint({"DATABASE_URL": f"{url}?{parameters}"}) == [
+            f"DATABASE_URL=***: {sentence}"
+        ]
+
+
+def test_traces_go_to_an_http_address_or_nowhere() -> None:
+    for url in ("collector:4318", "ftp://collector", "http://"):
+        [line] = complaint({"OTEL_EXPORTER_OTLP_ENDPOINT": url})
+        assert line == f"OTEL_EXPORTER_OTLP_ENDPOINT={url}: empty, or an http or https URL"
+    assert load({}).otel_exporter_otlp_endpoint == ""

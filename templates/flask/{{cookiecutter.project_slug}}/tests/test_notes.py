@@ -40,6 +40,13 @@ def test_notes_are_listed_newest_first(ada: Person, bob: Person) -> None:
     assert titles(ada) == ["three", "two", "one"]
 
 
+def test_tags_keep_their_order_in_a_list(ada: Person) -> None:
+    tags = ["z", 'a "quoted" one', "\\", "ä", "a", "\t", "\U0001f600", "b", "c", "1"]
+    write(ada, "many", tags=tags)
+    write(ada, "none")
+    assert [note["tags"] for note in ada.get(NOTES).body["items"]] == [[], tags]
+
+
 def test_pages_follow_each_other_without_gaps(ada: Person) -> None:
     written = [f"note {number}" for number in range(5)]
     for title in written:

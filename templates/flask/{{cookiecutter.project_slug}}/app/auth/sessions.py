@@ -122,10 +122,20 @@ def authenticate() -> Viewer | None:
     if is_disabled or moment >= min(row.pop("expires_at"), seen_at + _idle()):
         return None
     if moment - seen_at >= TOUCH:
-        seen = update(Session).where(Session.id == row["session_id"])
-        with db.reading() as work:
-            work.execute(seen.values(last_seen_at=moment))
+        _note_seen(row["session_id"], moment)
     return Viewer(**row, by_cookie=by_cookie)
+
+
+def _note_seen(session_id: str, moment: datetime) -> None:
+    """Write the time down; where nothing can be written, reading goes on."""
+    seen = update(Session).where(Session.id == session_id).values(last_seen_at=moment)
+    try:
+        with db.reading() as work:
+            work.execute(seen)
+    except Exception as error:
+        if not db.is_unavailable(error):
+            raise
+        db.tell(error)
 
 
 def live(user_id: str) -> Select[Session]:

@@ -15,7 +15,7 @@ from typing import Any, cast
 
 from flask import Flask, current_app
 
-from app import config, db, limits, store
+from app import config, db, limits, store, traces
 from app.config import Config
 from app.mail import messages, transports
 
@@ -149,7 +149,8 @@ def _deliver(to: str, name: str, link: str) -> None:
 
 
 def _send(message: EmailMessage, name: str) -> None:
-    _mailer().transport.send(message)
+    with traces.message(current_app.extensions.get("tracer")):
+        _mailer().transport.send(message)
     _say(logging.INFO, "mail.sent", name)
 
 
