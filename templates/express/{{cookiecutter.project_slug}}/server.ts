@@ -1,6 +1,6 @@
 /** How the process lives: workers, signals and timeouts. */
 import cluster, { type Worker } from "node:cluster";
-import { existsSync } from "node:fs";
+import { existsSync, mkdirSync } from "node:fs";
 import { enableCompileCache } from "node:module";
 import { fileURLToPath } from "node:url";
 import type { AggregatorRegistry, RegistryContentType } from "prom-client";
@@ -10,13 +10,22 @@ import type { Settings } from "./app/worker.ts";
 const EX_SIGNAL = 128;
 const SIGNALS = { SIGINT: 2, SIGTERM: 15 };
 
-// Half of a start is compiling: what Node makes of the sources is kept, unless nothing may be written.
-enableCompileCache(fileURLToPath(new URL(".cache", import.meta.url)));
+keepCompiled(fileURLToPath(new URL(".cache", import.meta.url)));
 if (cluster.isPrimary) {
   supervise();
 } else {
   const { work } = await import("./app/worker.ts");
   await work();
+}
+
+/** Half of a start is compiling: what Node makes of the sources is kept where that is allowed. */
+function keepCompiled(directory: string): void {
+  try {
+    mkdirSync(directory, { recursive: true, mode: 0o700 });
+    enableCompileCache(directory);
+  } catch {
+    // Then each start compiles.
+  }
 }
 
 /** Starts the workers, replaces those that die, and ends them all when told to. */

@@ -25,10 +25,15 @@ export class DatabaseAway extends Error {
   }
 }
 
+type Watcher = (text: string, milliseconds: number, isFine: boolean) => void;
+
 export class Db {
   readonly database: Database;
   readonly source: DataSource;
+  /** Its name in addresses, and in traces. */
+  readonly name: string;
   readonly #place: string;
+  #watcher: Watcher | undefined;
   readonly #statementSeconds: number | null;
 
   constructor(
@@ -36,7 +41,8 @@ export class Db {
     statementSeconds: number | null = STATEMENT_SECONDS,
   ) {
     const url = new URL(config.databaseUrl);
-    const database = databases.get(url.protocol.slice(0, -1));
+    this.name = url.protocol.slice(0, -1);
+    const database = databases.get(this.name);
     if (!database) {
       throw new Error(`no database for ${url.protocol}`);
     }
@@ -62,7 +68,29 @@ export class Db {
 
   /** Rows as the driver has them: for what nearly every request reads. `?` stands for a value. */
   read(text: string, values: unknown[]): Promise<unknown[]> {
-    return this.#guard(this.database.read(this.source, text, values));
+    const rows = this.database.read(this.source, text, values);
+    return this.#guard(this.#watcher ? this.#timed(text, rows, this.#watcher) : rows);
+  }
+
+  /** Tells of each statement that has ended. */
+  watch(watcher: Watcher): void {
+    this.#watcher = watcher;
+    this.source.subscribers.push({
+      afterQuery: ({ query, executionTime, success }) =>
+        watcher(query, executionTime ?? 0, success),
+    });
+  }
+
+  async #timed<T>(text: string, rows: Promise<T>, watcher: Watcher): Promise<T> {
+    const started = performance.now();
+    let isFine = false;
+    try {
+      const result = await rows;
+      isFine = true;
+      return result;
+    } finally {
+      watcher(text, performance.now() - started, isFine);
+    }
   }
 
   /** Statements that need no common fate. */

@@ -106,7 +106,7 @@ export function problemBody(problem: Problem, instance: string, requestId: strin
 }
 
 /** The path as it was sent, without its query and fit to be shown. */
-function instanceOf(url: string): string {
+export function instanceOf(url: string): string {
   const path = url.replace(/^[a-z]+:\/\/[^/?#]*/i, "").split(/[?#]/, 1)[0] || "/";
   return path.replace(
     /[^\x21-\x7e]/g,

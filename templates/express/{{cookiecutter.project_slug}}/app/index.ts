@@ -17,6 +17,7 @@ import { openApi } from "./openapi.ts";
 import * as pages from "./pages.ts";
 import * as security from "./security.ts";
 import { MemoryStore, SharedStore, type Store } from "./store.ts";
+import type { Traces } from "./traces.ts";
 import * as users from "./users/index.ts";
 
 export class App {
@@ -29,6 +30,7 @@ export class App {
   readonly shared: SharedStore | null;
   readonly store: Store;
   readonly mail: Mail;
+  readonly traces: Traces | null;
   readonly isHttps: boolean;
   readonly operations: Operation[] = [];
   /** Set from SIGTERM on: not ready any more. */
@@ -38,15 +40,19 @@ export class App {
   #document: string | undefined;
   readonly #paths = new Map<string, Map<string, Endpoint>>();
 
-  constructor(config: Config, db: Db, log: logs.Log) {
+  constructor(config: Config, db: Db, log: logs.Log, traces: Traces | null) {
     this.config = config;
     this.db = db;
+    this.traces = traces;
+    if (traces) {
+      db.watch((...about) => traces.statement(db.name, ...about));
+    }
     this.log = log;
     this.metrics = new metrics.Metrics(() => db.pool());
     this.readMetrics = () => this.metrics.registry.metrics();
     this.shared = config.valkeyUrl === "" ? null : new SharedStore(config.valkeyUrl, log);
     this.store = this.shared ?? new MemoryStore();
-    this.mail = new Mail(config, log, this.store, ABOUT.name);
+    this.mail = new Mail(config, log, this.store, ABOUT.name, traces);
     this.isHttps = config.publicUrl.startsWith("https:");
     this.answerAlive = health.alive(this);
     this.express.disable("x-powered-by").disable("etag").set("query parser", false);
@@ -126,8 +132,13 @@ async function dispatch(
   }
 }
 
-export function createApp(config: Config, db: Db, log: logs.Log): App {
-  const app = new App(config, db, log);
+export function createApp(
+  config: Config,
+  db: Db,
+  log: logs.Log,
+  traces: Traces | null = null,
+): App {
+  const app = new App(config, db, log, traces);
   logs.initApp(app);
   metrics.initApp(app);
   security.initApp(app);

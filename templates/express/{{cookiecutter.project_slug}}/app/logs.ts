@@ -8,14 +8,17 @@ import type { Config } from "./config.ts";
 import { newId, timestamp } from "./ids.ts";
 import type { App } from "./index.ts";
 import { locals } from "./locals.ts";
+import { type Outcome, within } from "./traces.ts";
 
 const REQUEST_ID = /^[A-Za-z0-9._-]{8,64}$/;
 const TRACE = /^(?!ff)[0-9a-f]{2}-((?!0{32})[0-9a-f]{32})-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}(?:-|$)/;
 
-const context = new AsyncLocalStorage<Record<string, string>>();
+type Fields = Record<string, string>;
+
+const context = new AsyncLocalStorage<Fields>();
 
 /** Adds to each line of this request that is yet to come. */
-export function note(fields: Record<string, string>): void {
+export function note(fields: Fields): void {
   Object.assign(context.getStore() ?? {}, fields);
 }
 
@@ -72,17 +75,43 @@ export function initApp(app: App): void {
     known.isQuiet = false;
     known.visitor = null;
     response.setHeader("X-Request-Id", known.requestId);
-    response.once("close", () => writeLine(app, request, response, performance.now() - started));
-    const trace = TRACE.exec(String(request.headers.traceparent ?? ""))?.[1];
-    const fields = { request_id: known.requestId, ...(trace ? { trace_id: trace } : {}) };
-    context.run(fields, next);
+    const span = app.traces?.begin(request, known.client, known.requestId);
+    const trace = span?.spanContext().traceId ?? traceOf(request);
+    const fields: Fields = {
+      request_id: known.requestId,
+      ...(trace ? { trace_id: trace } : {}),
+      ...(span ? { span_id: span.spanContext().spanId } : {}),
+    };
+    response.once("close", () => {
+      writeLine(app, request, response, fields, performance.now() - started);
+      if (span) {
+        app.traces?.end(span, outcome(request, response));
+      }
+    });
+    context.run(fields, () => (span ? within(span, next) : next()));
   });
 }
 
-function writeLine(app: App, request: Request, response: Response, milliseconds: number): void {
+function traceOf(request: IncomingMessage): string | undefined {
+  return TRACE.exec(String(request.headers.traceparent ?? ""))?.[1];
+}
+
+function outcome(request: Request, response: Response): Outcome {
+  const { route, visitor } = locals(response);
+  const { method } = request;
+  return { method, route, status: response.statusCode, userId: visitor?.user.id };
+}
+
+function writeLine(
+  app: App,
+  request: Request,
+  response: Response,
+  fields: Fields,
+  milliseconds: number,
+): void {
   const known = locals(response);
   const line = {
-    request_id: known.requestId,
+    ...fields,
     method: request.method,
     route: known.route,
     status: response.statusCode,

@@ -7,7 +7,7 @@ import {
   STATUS_CODES,
   type ServerResponse,
 } from "node:http";
-import { Server as NetServer } from "node:net";
+import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
 import { AggregatorRegistry } from "prom-client";
@@ -18,6 +18,8 @@ import { newId } from "./ids.ts";
 import { type App, createApp } from "./index.ts";
 import { createLog, type Log } from "./logs.ts";
 import { securityHeaders } from "./security.ts";
+import { bounded } from "./store.ts";
+import { Traces } from "./traces.ts";
 
 const EX_CONFIG = 78;
 const LINGER = 1000;
@@ -48,7 +50,8 @@ export async function work(): Promise<void> {
 async function start(config: Config): Promise<void> {
   const log = createLog(config);
   const db = await connect(config, log);
-  const app = createApp(config, db, log);
+  const traces = config.tracesUrl === "" ? null : await Traces.open(config);
+  const app = createApp(config, db, log, traces);
   await app.shared?.connected();
   app.readMetrics = shareMetrics(app);
   const server = serve(app);
@@ -114,6 +117,11 @@ function serve(app: App): Server {
   // The body is asked for only when it is wanted; other expectations are none of ours.
   server.on("checkContinue", handle);
   server.on("checkExpectation", handle);
+  const open = new Set<Socket>();
+  server.on("connection", (socket) => {
+    open.add(socket);
+    socket.once("close", () => open.delete(socket));
+  });
   server.on("connect", (_, socket) => refuse(app, socket));
   server.on("clientError", (error: NodeJS.ErrnoException, socket) => {
     if (error.code === "ERR_HTTP_REQUEST_TIMEOUT" || error.code === "ECONNRESET") {
@@ -127,7 +135,7 @@ function serve(app: App): Server {
       app.isStopping = true;
       last = performance.now();
       // One who keeps a connection may just be sending on it.
-      const isBusy = () => inFlight > 0 || performance.now() - last < LINGER;
+      const isBusy = () => inFlight > 0 || (open.size > 0 && performance.now() - last < LINGER);
       await end(app, server, isBusy);
     }
   };
@@ -147,7 +155,15 @@ async function end(app: App, server: Server, isBusy: () => boolean): Promise<voi
   server.closeAllConnections();
   await app.mail.stop(deadline - performance.now());
   await app.close().catch((error: unknown) => app.log.error({ err: error }, "closing failed"));
+  await flush(app.traces, deadline - performance.now());
   process.exit(0);
+}
+
+/** A collector that is away or slow holds up nothing. */
+async function flush(traces: Traces | null, milliseconds: number): Promise<void> {
+  if (traces) {
+    await bounded(traces.close(), Math.max(milliseconds, LINGER)).catch(() => undefined);
+  }
 }
 
 /** What is no HTTP gets the same kind of answer as everything else. */

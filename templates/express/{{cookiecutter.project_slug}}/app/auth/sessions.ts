@@ -71,11 +71,11 @@ async function find(app: App, token: string, isCookie: boolean): Promise<Visitor
 }
 
 // Not through the ORM: making the statement and the entities takes longer than the query.
-const FIND = `SELECT sessions.id AS session_id, sessions.last_seen_at, sessions.expires_at,
-users.id, users.email, users.email_normalized, users.name, users.password_hash, users.role,
-users.disabled, users.email_verified_at, users.totp_secret, users.totp_confirmed_at,
-users.totp_last_step, users.created_at, users.updated_at
-FROM sessions JOIN users ON users.id = sessions.user_id WHERE sessions.token_hash = ?`;
+const FIND = `SELECT s.id AS session_id, s.last_seen_at, s.expires_at,
+u.id, u.email, u.email_normalized, u.name, u.password_hash, u.role,
+u.disabled, u.email_verified_at, u.totp_secret, u.totp_confirmed_at,
+u.totp_last_step, u.created_at, u.updated_at
+FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?`;
 
 type Row = Omit<User, "disabled"> &
   Omit<LiveSession, "id"> & { session_id: string; disabled: boolean | number };
@@ -174,7 +174,7 @@ export async function isThere(
   manager: EntityManager,
   session: LiveSession | null,
 ): Promise<boolean> {
-  return session !== null && manager.existsBy(Sessions, { id: session.id });
+  return session !== null && (await manager.countBy(Sessions, { id: session.id })) > 0;
 }
 
 export async function list(app: App, userId: string): Promise<Session[]> {

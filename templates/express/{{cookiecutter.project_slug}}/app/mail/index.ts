@@ -4,6 +4,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import type { Log } from "../logs.ts";
 import type { Store } from "../store.ts";
+import { activeSpan, outside, type Traces } from "../traces.ts";
 import { type Message, type MessageName, make, type Sender } from "./messages.ts";
 import { openTransport, type Send } from "./transports.ts";
 
@@ -25,12 +26,14 @@ export class Mail {
   readonly #store: Store;
   readonly #sender: Sender;
   readonly #send: Send;
+  readonly #traces: Traces | null;
   readonly #stopping = new AbortController();
   #turn: Promise<void> = Promise.resolve();
   #unfinished = 0;
   #failed = 0;
 
-  constructor(config: Config, log: Log, store: Store, name: string) {
+  constructor(config: Config, log: Log, store: Store, name: string, traces: Traces | null) {
+    this.#traces = traces;
     this.#log = log;
     this.#store = store;
     this.#sender = { app: name, address: config.mailFrom };
@@ -69,13 +72,16 @@ export class Mail {
   /** Counted and made once, however often it is tried. */
   #delivery(to: string, name: MessageName, link: string): Work {
     let message: Message | undefined;
+    const cause = activeSpan();
     return async () => {
       if (message === undefined && (await this.#isTooMuch(to, name))) {
         this.#log.info({ event: "mail.limited", mail: name }, "mail.limited");
         return;
       }
-      message ??= make(this.#sender, to, name, link);
-      await this.#send(message);
+      const made = message ?? make(this.#sender, to, name, link);
+      message = made;
+      const send = () => this.#send(made);
+      await (this.#traces ? this.#traces.mail(cause, send) : send());
       this.#log.info({ event: "mail.sent", mail: name }, "mail.sent");
     };
   }
@@ -90,7 +96,7 @@ export class Mail {
 
   #add(work: Work, about: About): void {
     this.#unfinished += 1;
-    this.#finish(work, about).finally(() => {
+    outside(() => this.#finish(work, about)).finally(() => {
       this.#unfinished -= 1;
     });
   }

@@ -43,35 +43,31 @@ interface Filter {
 
 /** Newest first; one row more than asked tells whether there is a next page. */
 export function listNotes(app: App, userId: string, filter: Filter): Promise<TaggedNote[]> {
-  const conditions = ["notes.user_id = ?"];
+  const conditions = ["n.user_id = ?"];
   const values: unknown[] = [userId];
   const only = (condition: string, value: string) => {
     conditions.push(condition);
     values.push(value);
   };
   if (filter.after !== null) {
-    only("notes.id < ?", filter.after);
+    only("n.id < ?", filter.after);
   }
   if (filter.q !== undefined) {
-    only("LOWER(notes.title) LIKE LOWER(?) ESCAPE '!'", containing(filter.q));
+    only("LOWER(n.title) LIKE LOWER(?) ESCAPE '!'", containing(filter.q));
   }
   if (filter.tag !== undefined) {
-    only("notes.id IN (SELECT note_id FROM note_tags WHERE tag = ?)", filter.tag);
+    only("n.id IN (SELECT note_id FROM note_tags WHERE tag = ?)", filter.tag);
   }
-  const rest = `${conditions.join(" AND ")} ORDER BY notes.id DESC LIMIT ?`;
+  const rest = `${conditions.join(" AND ")} ORDER BY n.id DESC LIMIT ?`;
   return select(app, rest, [...values, filter.limit + 1]);
 }
 
 /** Not through the ORM: for a list its statements and entities cost more than the database. */
 async function select(app: App, rest: string, values: unknown[]): Promise<TaggedNote[]> {
-  const tags = app.db.database.jsonArray(
-    "tag",
-    "FROM note_tags WHERE note_id = notes.id",
-    "position",
-  );
+  const tags = app.db.database.jsonArray("tag", "FROM note_tags WHERE note_id = n.id", "position");
   const rows = await app.db.read(
-    `SELECT notes.id, notes.title, notes.body, notes.version, notes.created_at, notes.updated_at,
-${tags} AS tags FROM notes WHERE ${rest}`,
+    `SELECT n.id, n.title, n.body, n.version, n.created_at, n.updated_at, ${tags} AS tags
+FROM notes n WHERE ${rest}`,
     values,
   );
   return (rows as (Omit<TaggedNote, "tags"> & { tags: string })[]).map((row) => ({
@@ -84,7 +80,7 @@ ${tags} AS tags FROM notes WHERE ${rest}`,
 
 /** Another person's note is not there at all. */
 export async function readNote(app: App, userId: string, id: string): Promise<TaggedNote> {
-  const [note] = await select(app, "notes.id = ? AND notes.user_id = ?", [id, userId]);
+  const [note] = await select(app, "n.id = ? AND n.user_id = ?", [id, userId]);
   if (!note) {
     throw new Problem("not-found");
   }
