@@ -13,9 +13,9 @@ from benchmarks.slow import HEADERS, Flight, Served, Slow, body, greedy, served
 from benchmarks.subjects import Running, Subject
 from scaffold.server import NotReady
 
-SECONDS = 3.0
+SECONDS = 2.0
 # Whoever is still connected after that is never cut, as far as others are concerned.
-PATIENCE = 45.0
+PATIENCE = 65.0
 
 
 def table(subjects: Sequence[Subject]) -> str:

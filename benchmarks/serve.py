@@ -42,7 +42,7 @@ def main() -> None:
     add = parser.add_argument
     add("--rounds", type=int, default=3, help="starts of each server (default: 3)")
     add("--seconds", type=float, default=1.0, help="load on each route (default: 1.0)")
-    add("--warm", type=float, default=0.7, help="the same before, not counted (default: 0.7)")
+    add("--warm", type=float, default=0.5, help="the same before, not counted (default: 0.5)")
     add("--connections", type=int, default=8, help="for each process (default: 8)")
     add("--stack", choices=[*stacks(), "all"], default="all")
     add("--database", choices=list(KINDS), nargs="+", default=list(KINDS))
