@@ -79,6 +79,9 @@ def _command(words):  # type: (list[str]) -> int
     from scaffold.arguments import Help, parse
     from scaffold.errors import Interrupted, ScaffoldError
 
+    # A path may hold what the terminal's encoding does not.
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         command, asked = parse(words)
         from scaffold import cli

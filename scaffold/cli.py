@@ -32,7 +32,7 @@ def run(command: str, asked: dict[str, Any]) -> int:
 
 
 def _print(document: Any) -> None:
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json.dumps(document, indent=2))
 
 
 def new(**asked: Any) -> int:

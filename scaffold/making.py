@@ -189,4 +189,4 @@ def _print(document: dict[str, Any]) -> None:
     # Late: people read sentences.
     import json
 
-    print(json.dumps(document, indent=2, ensure_ascii=False))
+    print(json.dumps(document, indent=2))

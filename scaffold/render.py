@@ -106,8 +106,10 @@ def _is_free(target: Path, *draft: str) -> bool:
 def _make_parents(draft: Path, made: list[Path]) -> None:
     missing = [parent for parent in draft.parents if not parent.exists()]
     for parent in reversed(missing):
-        parent.mkdir()
-        made.append(parent)
+        # `x/..` is there as soon as `x` is.
+        if not parent.exists():
+            parent.mkdir()
+            made.append(parent)
     draft.mkdir()
 
 

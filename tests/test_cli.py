@@ -14,14 +14,16 @@ import pytest
 from scaffold import __version__
 
 
-def scaffold(*arguments: str, cwd: Path, **extra: str) -> subprocess.CompletedProcess[str]:
+def scaffold(
+    *arguments: str, cwd: Path, timeout: float = 60, **extra: str
+) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "scaffold", *arguments],
         cwd=cwd,
         env=os.environ | extra,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=timeout,
         check=False,
     )
 
