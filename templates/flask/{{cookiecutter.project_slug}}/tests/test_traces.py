@@ -11,9 +11,8 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 
 from app import traces
 from tests.database import ROOT
-from tests.person import AUTH, PASSWORD, Person, enroll
+from tests.person import AUTH, ME, PASSWORD, Person, enroll
 
-NOTES = "/api/v1/notes"
 TRACE, CALLER = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
 LOADED = """
 import sys
@@ -44,17 +43,16 @@ def test_a_request_makes_a_server_span_with_its_statements(
     collected: InMemorySpanExporter, app: Flask
 ) -> None:
     ada = enroll(app, "Ada")
-    user_id = ada.get("/api/v1/users/me").body["id"]
     collected.clear()
-    answer = ada.get(NOTES)
+    answer = ada.get(ME)
     spans = collected.get_finished_spans()
-    route = f"GET {NOTES}"
-    assert names(spans) == {("", route), (route, "SELECT sessions"), (route, "SELECT notes")}
+    route = f"GET {ME}"
+    assert names(spans) == {("", route), (route, "SELECT sessions"), (route, "SELECT users")}
     about = spans[-1].attributes or {}
     assert about["http.request.method"] == "GET"
-    assert about["http.route"] == about["url.path"] == NOTES
+    assert about["http.route"] == about["url.path"] == ME
     assert about["http.response.status_code"] == 200
-    assert about["user.id"] == user_id
+    assert about["user.id"] == answer.body["id"]
     assert about["app.request_id"] == answer.headers["X-Request-Id"]
 
 
@@ -82,9 +80,9 @@ def test_without_an_endpoint_nothing_of_it_is_loaded(database_url: str) -> None:
 
 def test_spans_hold_no_statement_and_no_value(collected: InMemorySpanExporter, app: Flask) -> None:
     ada = enroll(app, "Ada")
-    ada.post(NOTES, {"title": "a secret title", "tags": ["hidden"]})
+    ada.patch(ME, {"name": "A secret name"})
     ada.post(f"{AUTH}/login", {"email": ada.email, "password": "wrong-password"})
     told = "".join(span.to_json() for span in collected.get_finished_spans())
-    assert "INSERT notes" in told
-    for secret in ("secret title", "hidden", PASSWORD, "wrong-password", ada.email, "VALUES"):
+    assert "UPDATE users" in told
+    for secret in ("secret name", PASSWORD, "wrong-password", ada.email, "VALUES"):
         assert secret not in told
