@@ -76,27 +76,25 @@ def _command(words):  # type: (list[str]) -> int
 
     signal.signal(signal.SIGINT, interrupts.leave)
     # Late, so that Ctrl-C during these imports ends as quietly as it does after them.
-    from scaffold.arguments import Help, parse
-    from scaffold.errors import Interrupted, ScaffoldError
+    import click
+
+    from scaffold.cli import cli
+    from scaffold.errors import Interrupted, told
 
     # A path may hold what the terminal's encoding does not.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        command, asked = parse(words)
-        from scaffold import cli
-
-        status = cli.run(command, asked)
+        status = cli.main(words, prog_name="scaffold", standalone_mode=False)
         sys.stdout.flush()
-        return status
-    except Help as wanted:
-        return _help(str(wanted), sys.stdout, 0)
-    except ScaffoldError as error:
-        return _fail(error.code, error.message, error.exit_code, error.option)
+    except click.ClickException as error:
+        code, sentence, option = told(error)
+        return _fail(code, sentence, error.exit_code, option)
+    except click.Abort:
+        raise KeyboardInterrupt from None
     except Interrupted as error:
-        from scaffold.interrupts import MESSAGE
-
-        return _fail("interrupted", error.told or MESSAGE, 128 + error.number)
+        return _fail("interrupted", error.told or interrupts.MESSAGE, 128 + error.number)
+    return status or 0
 
 
 def _help(command, stream, status):  # type: (str, TextIO, int) -> int

@@ -6,7 +6,6 @@ import os
 import sys
 from collections.abc import Iterable, Mapping
 
-from scaffold.arguments import near
 from scaffold.errors import AnswersUnusable, InvalidAnswer, UnknownAnswer
 from scaffold.options import NAME
 from scaffold.stacks import stacks
@@ -89,5 +88,13 @@ def _key(key: str, where: str) -> str:
     plain = NAME if plain == "name" else plain
     known = _known()
     if plain not in known:
-        raise UnknownAnswer(key, where, known, near(plain, known))
+        raise UnknownAnswer(key, where, known, _near(plain, known))
     return plain
+
+
+def _near(word: str, known: Iterable[str]) -> str:
+    """The known word that was probably meant, or nothing."""
+    # Late: only mistakes need it.
+    from difflib import get_close_matches
+
+    return next(iter(get_close_matches(word, list(known), 1)), "")

@@ -5,7 +5,10 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from scaffold.arguments import COMMANDS, SHELLS, Parameter
+import click
+
+from scaffold.cli import cli
+from scaffold.pages import SHELLS
 
 # The scripts as they ship, so that printing one reads no template.
 KEPT = Path(__file__).with_name("completions")
@@ -24,11 +27,31 @@ def script(shell: str) -> str:
     return HINT.format(shell=shell) + make()
 
 
-def _commands() -> dict[str, tuple[str, list[Parameter]]]:
-    return {name: (told, make()) for name, (told, make) in COMMANDS.items()}
+class Word:
+    """What completion knows of a parameter of the command line."""
+
+    def __init__(self, parameter: click.Parameter) -> None:
+        is_flag = isinstance(parameter, click.Option) and parameter.is_flag
+        self.flags = parameter.opts if isinstance(parameter, click.Option) else []
+        self.negative = "".join(parameter.secondary_opts)
+        self.choices = list(getattr(parameter.type, "choices", ()))
+        self.metavar = parameter.metavar or ""
+        self.name = parameter.name or ""
+        self.takes_value = not is_flag
+        self.many = parameter.multiple if isinstance(parameter, click.Option) else False
+        # What completes it, as compgen calls it.
+        self.kind = {"FILE": "file", "DIR": "directory"}.get(self.metavar, "")
 
 
-def _flags(parameters: list[Parameter]) -> list[str]:
+def _commands() -> dict[str, tuple[str, list[Word]]]:
+    """Each command, what it is for, and its parameters."""
+    return {
+        name: (str(command.short_help), [Word(each) for each in command.params])
+        for name, command in cli.commands.items()
+    }
+
+
+def _flags(parameters: list[Word]) -> list[str]:
     found = [flag for each in parameters for flag in each.flags]
     return [*found, *(each.negative for each in parameters if each.negative), "--help"]
 
@@ -50,7 +73,7 @@ def _bash() -> str:
             if does:
                 values.append(f"    {'|'.join(names)}) {does} ;;")
     return BASH.format(
-        commands=" ".join([*COMMANDS, "--help", "--version"]),
+        commands=" ".join([*cli.commands, "--help", "--version"]),
         values="\n".join(values),
         flags="\n".join(flags),
     )

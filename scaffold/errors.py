@@ -4,22 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+import click
+
 # As in typing, which is not worth its import here.
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from pathlib import Path
 
 
-class ScaffoldError(Exception):
+class ScaffoldError(click.ClickException):
     """Something the caller can put right; its text is all that is shown."""
 
     exit_code = 2
     # What to give, or give otherwise.
     option = ""
-
-    def __init__(self, message: str) -> None:
-        super().__init__(message)
-        self.message = message
 
     @property
     def code(self) -> str:
@@ -28,13 +26,25 @@ class ScaffoldError(Exception):
         return "".join(f"-{letter.lower()}" if letter.isupper() else letter for letter in name)[1:]
 
 
-class UsageError(ScaffoldError):
-    """Words that the command line does not know, or misses."""
+def told(error: click.ClickException) -> tuple[str, str, str]:
+    """The kind of an error, its sentence, and the option it is about (maybe none)."""
+    if isinstance(error, ScaffoldError):
+        return error.code, error.message, error.option
+    # Of click's own: one line, which says where to look.
+    text = " ".join(error.format_message().split())
+    context = getattr(error, "ctx", None)
+    if context and not text.endswith("?"):
+        text = f"{text.rstrip('.')}; see '{context.command_path} -h'."
+    return "usage-error", text, _option(error)
 
-    def __init__(self, problem: str, command: str, option: str = "", near: str = "") -> None:
-        way_out = f". Did you mean {near!r}?" if near else f"; see '{command} -h'."
-        super().__init__(problem + way_out)
-        self.option = option
+
+def _option(error: click.ClickException) -> str:
+    parameter = getattr(error, "param", None)
+    if isinstance(parameter, click.Option):
+        return max(parameter.opts, key=len)
+    if parameter:
+        return str(parameter.human_readable_name)
+    return str(getattr(error, "option_name", ""))
 
 
 class InvalidAnswer(ScaffoldError):

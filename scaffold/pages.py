@@ -11,6 +11,7 @@ if TYPE_CHECKING:
 
 # Named here, so that showing one reads nothing else.
 PAGES = ("new", "doctor", "options", "variants", "verify", "completion", "schema")
+SHELLS = ("bash", "zsh", "fish")
 
 
 def page(command: str) -> str:
@@ -20,7 +21,7 @@ def page(command: str) -> str:
 
 def kept(shell: str) -> str:
     """The completion script of a shell; nothing for others."""
-    return _read("completions", shell) if shell in {"bash", "zsh", "fish"} else ""
+    return _read("completions", shell) if shell in SHELLS else ""
 
 
 def _read(folder: str, name: str) -> str:

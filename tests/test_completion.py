@@ -11,8 +11,8 @@ import pytest
 import services
 from test_cli import scaffold
 
-from scaffold.arguments import SHELLS
 from scaffold.completion import KEPT, script
+from scaffold.pages import SHELLS
 
 BASH = """
 source "$1"; shift

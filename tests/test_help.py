@@ -5,20 +5,22 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
+import click
 import pytest
 from test_cli import scaffold
 
-from scaffold.arguments import COMMANDS
+from scaffold.cli import cli
 from scaffold.pages import PAGES, page
 
 README = Path(__file__).resolve().parent.parent / "README.md"
+COMMANDS = cli.commands
 EVERY = ["", *COMMANDS]
 
 
 def test_every_command_has_a_page() -> None:
     assert tuple(COMMANDS) == PAGES
-    for name, (told, _) in COMMANDS.items():
-        assert re.search(rf"^  {name} +{told}$", page(""), re.MULTILINE)
+    for name, command in COMMANDS.items():
+        assert re.search(rf"^  {name} +{command.short_help}$", page(""), re.MULTILINE)
 
 
 @pytest.mark.parametrize("command", EVERY)
@@ -40,14 +42,19 @@ def test_a_page_fits_a_screen_and_leads_with_examples(command: str) -> None:
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_page_names_every_flag_and_every_choice(command: str) -> None:
     text = page(command)
-    for parameter in COMMANDS[command][1]():
-        flags = [*parameter.flags, *filter(None, [parameter.negative])]
-        assert [flag for flag in flags if not re.search(rf"{flag}\b", text)] == []
-        assert [choice for choice in parameter.choices if choice not in text] == []
-    known = {f for p in COMMANDS[command][1]() for f in (*p.flags, p.negative)}
+    for parameter in COMMANDS[command].params:
+        assert [flag for flag in flags(parameter) if not re.search(rf"{flag}\b", text)] == []
+        choices = getattr(parameter.type, "choices", ())
+        assert [choice for choice in choices if choice not in text] == []
+    known = {flag for parameter in COMMANDS[command].params for flag in flags(parameter)}
     known |= {"--json", "--no-input"}
     examples = text.partition("Usage:")[2]
     assert set(re.findall(r"(?<![\w-])--[a-z-]+", examples)) <= known
+
+
+def flags(parameter: click.Parameter) -> list[str]:
+    is_flag = isinstance(parameter, click.Option)
+    return [*parameter.opts, *parameter.secondary_opts] if is_flag else []
 
 
 def test_without_a_word_help_comes_on_standard_error(tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from test_cli import scaffold
 from trees import snapshot
 
 import scaffold as package
-from scaffold.arguments import COMMANDS
+from scaffold.pages import PAGES
 
 PACKAGE = Path(package.__file__).parent
 ERROR = "error"
@@ -35,7 +35,7 @@ def held(command: str, text: str) -> Any:
     return document
 
 
-@pytest.mark.parametrize("name", [*COMMANDS, ERROR])
+@pytest.mark.parametrize("name", [*PAGES, ERROR])
 def test_every_command_has_a_schema(name: str, tmp_path: Path) -> None:
     Draft202012Validator.check_schema(schema(name))
     done = scaffold("schema", name, "--json", cwd=tmp_path)

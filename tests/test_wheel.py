@@ -88,7 +88,8 @@ def test_the_wheel_and_a_checkout_make_the_same(
     assert run(makers["wheel"], "--version", cwd=tmp_path).startswith("scaffold ")
     for stack in STACKS:
         for kind, maker in makers.items():
-            run(maker, "new", "--no-git", "--stack", stack.name, "-o", f"{stack.name}/{kind}", cwd=tmp_path)
+            where = f"{stack.name}/{kind}"
+            run(maker, "new", "--no-git", "--stack", stack.name, "-o", where, cwd=tmp_path)
         made = {kind: project(tmp_path / stack.name / kind / "my-app") for kind in makers}
         assert made["wheel"] == made["editable"]
         assert set(made["wheel"]) >= set(ADDED)
