@@ -5,7 +5,7 @@ PYTHON := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo python3)
 RUN := PATH="$$PWD/$(BIN):$$PATH" $(PYTHON) -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test laws boots bakes matrix try judges mutants lint format types bench
+.PHONY: help setup test laws boots bakes matrix try judges mutants bump lint format types bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -35,10 +35,13 @@ try: ## one variant, ID=stack-database-ci: written, linted, started, held to the
 	$(RUN) pytest tests/test_boot.py tests/test_contract.py -k '$(subst .,-,$(basename $(subst -,.,$(ID))))'
 
 judges: ## what others' linters say, and whether a first push is green
-	$(RUN) pytest tests/test_judges.py
+	$(RUN) pytest tests/test_judges.py tests/test_push.py
 
 mutants: ## seed faults and see that the checks find them
 	MUTANTS=all $(RUN) pytest tests/test_mutants.py
+
+bump: ## raise every pin to the newest version, run everything, say what changed (REPORT=file)
+	PATH="$$PWD/$(BIN):$$PATH" $(PYTHON) tools/bump.py $(if $(REPORT),--report '$(REPORT)')
 
 lint: ## style of this package
 	$(RUN) ruff check .

@@ -1,4 +1,4 @@
-"""Each variant passes its own checks, and a fresh machine gets it running by two commands."""
+"""A fresh machine gets each stack running by two commands; its own checks, see test_push.py."""
 
 from __future__ import annotations
 
@@ -70,16 +70,6 @@ class Unrendered(Project):
     def __init__(self, directory: Path, stack: Stack) -> None:
         super().__init__(directory)
         object.__setattr__(self, "made_from", {"stack": stack.name, "answers": {}})
-
-
-@pytest.mark.parametrize("found", BOOTS, ids=name_of)
-def test_own_check(found: Variant, database: Callable[[str], Database]) -> None:
-    """`make check` of the project itself, on its real database."""
-    with baked(found) as project:
-        url = database(found.answers["database"]).fresh()
-        env = {**base_environment(), "DATABASE_URL": url}
-        done = project.make("check", env=env, timeout=600)
-        assert done.returncode == 0, done.stdout[-8000:] + done.stderr[-4000:]
 
 
 @pytest.mark.parametrize("found", BOOTS, ids=name_of)
