@@ -1,6 +1,7 @@
 """The application: an ordered list of parts."""
 
-from flask import Flask
+from flask import Flask, Request
+from flask.sessions import NullSession, SessionInterface
 
 from app import (
     api,
@@ -25,12 +26,22 @@ PARTS = [db, errors, api, mail, auth, health, security, limits, pages, users, no
 PARTS += [metrics, traces, logs]
 
 
+class NoCookies(SessionInterface):
+    """Flask's own sessions are not used: ours are in the database."""
+
+    nothing = NullSession()
+
+    def open_session(self, app: Flask, request: Request) -> NullSession:
+        return self.nothing
+
+
 def create_app(config: Config) -> Flask:
     """Put the parts together; nothing is connected before the first request."""
     app = Flask("app", static_folder=None)
     app.config["PROVIDE_AUTOMATIC_OPTIONS"] = False
     app.url_map.merge_slashes = False
     app.extensions["config"] = config
+    app.session_interface = NoCookies()
     for part in PARTS:
         part.init_app(app)
     return app

@@ -1,5 +1,6 @@
 """Columns that several tables share."""
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
@@ -32,24 +33,23 @@ class Time(TypeDecorator[datetime]):
         return dialect.type_descriptor(databases.by_dialect(dialect.name).time_type)
 
 
-class Shown(TypeDecorator[str]):
-    """A moment that is only read, as the API shows it."""
+class Shown(Text):
+    """A moment that is only read, as the API shows it; the driver hands over text or a time."""
 
-    # The driver hands over text, or a time in UTC.
-    impl = Text
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> str | None:
-        if isinstance(value, str):
-            return f"{value[:10]}T{value[11:]}Z"
-        return value and format_time(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[Any], str]:
+        return _show
 
 
-class JsonText(TypeDecorator[Any]):
+class JsonText(Text):
     """JSON that a statement put together."""
 
-    impl = Text
     cache_ok = True
 
-    def process_result_value(self, value: Any, dialect: Dialect) -> Any:
-        return orjson.loads(value)
+    def result_processor(self, dialect: Dialect, coltype: object) -> Callable[[str], Any]:
+        return orjson.loads
+
+
+def _show(value: Any) -> str:
+    return f"{value[:10]}T{value[11:]}Z" if isinstance(value, str) else format_time(value)

@@ -109,8 +109,7 @@ def _cors(environ: dict[str, Any], settings: Config) -> list[tuple[str, str]]:
 
 def _preflight() -> Response | None:
     """Answer the question a browser asks before it lets another origin call us."""
-    asks = request.method == "OPTIONS" and "Access-Control-Request-Method" in request.headers
+    if request.method != "OPTIONS" or "Access-Control-Request-Method" not in request.headers:
+        return None
     origin = request.headers.get("Origin", "")
-    if asks and origin in config.current().cors_origins:
-        return errors.empty(PREFLIGHT)
-    return None
+    return errors.empty(PREFLIGHT) if origin in config.current().cors_origins else None
