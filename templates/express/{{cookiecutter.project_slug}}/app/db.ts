@@ -4,6 +4,7 @@ import {
   type EntityManager,
   type EntitySchema,
   type FindOptionsWhere,
+  type Logger,
   type ObjectLiteral,
   QueryFailedError,
   TypeORMError,
@@ -24,6 +25,18 @@ export class DatabaseAway extends Error {
     super(`The database does not answer at ${place}: ${reason}; check DATABASE_URL.`);
   }
 }
+
+const nothing = () => undefined;
+
+/** What goes wrong is thrown, and said once by whoever catches it. */
+const SILENT: Logger = {
+  logQuery: nothing,
+  logQueryError: nothing,
+  logQuerySlow: nothing,
+  logSchemaBuild: nothing,
+  logMigration: nothing,
+  log: nothing,
+};
 
 type Watcher = (text: string, milliseconds: number, isFine: boolean) => void;
 
@@ -50,7 +63,7 @@ export class Db {
     this.#place = database.place(url);
     this.#statementSeconds = statementSeconds;
     const options = database.options(url, config.databasePoolSize, statementSeconds);
-    this.source = new DataSource({ ...options, entities, logging: false });
+    this.source = new DataSource({ ...options, entities, logging: false, logger: SILENT });
   }
 
   async connect(): Promise<this> {

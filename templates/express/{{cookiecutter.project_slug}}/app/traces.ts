@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { IncomingMessage } from "node:http";
 import type { Context, Link, Span, TraceAPI, Tracer } from "@opentelemetry/api";
+import type { SpanExporter } from "@opentelemetry/sdk-trace-base";
 import type { Config } from "./config.ts";
 import { instanceOf } from "./errors.ts";
 
@@ -41,7 +42,7 @@ export class Traces {
   }
 
   /** Late: who collects nothing does not load the library. It reads the other OTEL_ variables. */
-  static async open(config: Pick<Config, "tracesName">): Promise<Traces> {
+  static async open(config: Pick<Config, "tracesName">, exporter?: SpanExporter): Promise<Traces> {
     const { trace, ROOT_CONTEXT } = await import("@opentelemetry/api");
     const sdk = await import("@opentelemetry/sdk-trace-base");
     const { OTLPTraceExporter } = await import("@opentelemetry/exporter-trace-otlp-proto");
@@ -50,7 +51,7 @@ export class Traces {
       .defaultResource()
       .merge(resources.detectResources({ detectors: [resources.envDetector] }))
       .merge(resources.resourceFromAttributes({ "service.name": config.tracesName }));
-    const spanProcessors = [new sdk.BatchSpanProcessor(new OTLPTraceExporter())];
+    const spanProcessors = [new sdk.BatchSpanProcessor(exporter ?? new OTLPTraceExporter())];
     const provider = new sdk.BasicTracerProvider({ resource, spanProcessors });
     return new Traces(provider.getTracer("app"), trace, ROOT_CONTEXT, () => provider.shutdown());
   }

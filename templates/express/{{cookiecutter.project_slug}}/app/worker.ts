@@ -80,6 +80,21 @@ async function connect(config: Config, log: Log): Promise<Db> {
   }
 }
 
+/** The last answer of each connection that its client has not taken yet. */
+const untaken = new WeakMap<Socket, ServerResponse>();
+
+/** One request of a connection at a time: who asks much and reads nothing fills no memory. */
+function inTurn(socket: Socket, response: ServerResponse, work: () => void): void {
+  const before = untaken.get(socket);
+  untaken.set(socket, response);
+  response.once("close", () => untaken.get(socket) === response && untaken.delete(socket));
+  if (before === undefined) {
+    work();
+  } else {
+    before.once("close", () => socket.destroyed || work());
+  }
+}
+
 /** A server that cuts slow clients and ends cleanly on a signal. */
 function serve(app: App): Server {
   const limits = {
@@ -92,26 +107,28 @@ function serve(app: App): Server {
   };
   const server = createServer(limits);
   // Those who never read what they asked for are cut as well.
-  server.timeout = 30_000;
+  server.timeout = 25_000;
   let inFlight = 0;
   let last = 0;
   const handle = (request: IncomingMessage, response: ServerResponse) => {
     if (!app.isStopping && app.answerAlive(request, response)) {
       return;
     }
-    inFlight += 1;
-    last = performance.now();
-    response.once("close", () => {
-      inFlight -= 1;
+    inTurn(request.socket, response, () => {
+      inFlight += 1;
+      last = performance.now();
+      response.once("close", () => {
+        inFlight -= 1;
+      });
+      if (request.httpVersion === "1.1" && request.headers.host === undefined) {
+        refuse(app, request.socket);
+        return;
+      }
+      if (app.isStopping) {
+        response.setHeader("Connection", "close");
+      }
+      app.express(request, response);
     });
-    if (request.httpVersion === "1.1" && request.headers.host === undefined) {
-      refuse(app, request.socket);
-      return;
-    }
-    if (app.isStopping) {
-      response.setHeader("Connection", "close");
-    }
-    app.express(request, response);
   };
   server.on("request", handle);
   // The body is asked for only when it is wanted; other expectations are none of ours.

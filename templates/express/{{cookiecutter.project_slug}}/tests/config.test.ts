@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { test } from "node:test";
 import { ConfigError, readConfig } from "../app/config.ts";
+import { defaultUrl } from "../app/databases/index.ts";
 
 const GOOD = "a-secret-of-its-own-with-more-than-32-bytes";
 
@@ -70,4 +71,36 @@ test("console mail is refused in production", () => {
   assert.deepEqual(refusal({ ...production, MAIL_URL: "smtps://u:p%40ss@mail.example" }), []);
   const [, wrong = ""] = refusal({ MAIL_URL: "smtp://user:secret@mail.example:99999" });
   assert.match(wrong, /^MAIL_URL=\*\*\*: console:, file:DIR, /);
+});
+
+test("the database address takes sslmode and nothing else", () => {
+  const isFile = new URL(defaultUrl()).host === "";
+  const refused: Record<string, RegExp> = isFile
+    ? { "sslmode=require": /sslmode is no parameter here; there are none$/ }
+    : {
+        "sslmode=prefer": /sslmode may be disable, require or verify-full$/,
+        "sslmode=disable&sslmode=require": /sslmode may stand only once/,
+        "sslmode=require&sslrootcert=package.json": /sslrootcert needs sslmode=verify-full$/,
+        "sslmode=verify-full&sslrootcert=package.json":
+          /must name a readable file of certificates$/,
+        "colour=blue": /colour is no parameter here; there are sslmode and sslrootcert$/,
+      };
+  for (const [parameters, reason] of Object.entries(refused)) {
+    const [, line = ""] = refusal({ DATABASE_URL: `${defaultUrl()}?${parameters}` });
+    assert.match(line, /^DATABASE_URL=/);
+    assert.match(line, reason);
+  }
+  for (const mode of isFile ? [] : ["disable", "require", "verify-full"]) {
+    assert.deepEqual(refusal({ DATABASE_URL: `${defaultUrl()}?sslmode=${mode}` }), []);
+  }
+});
+
+test("traces go to an http address or nowhere", () => {
+  for (const url of ["collector:4318", "ftp://collector", "http://"]) {
+    const [, line = ""] = refusal({ OTEL_EXPORTER_OTLP_ENDPOINT: url });
+    assert.equal(line, `OTEL_EXPORTER_OTLP_ENDPOINT=${url}: empty, or an http or https URL`);
+  }
+  for (const url of ["", "http://collector:4318", "https://collector.example/otlp"]) {
+    assert.deepEqual(refusal({ OTEL_EXPORTER_OTLP_ENDPOINT: url }), []);
+  }
 });

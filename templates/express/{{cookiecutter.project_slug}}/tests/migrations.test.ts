@@ -1,7 +1,7 @@
 /** Migrations and models agree. */
 import assert from "node:assert/strict";
 import { type TestContext, test } from "node:test";
-import type { EntityMetadata, Table } from "typeorm";
+import type { EntityMetadata, MigrationInterface, QueryRunner, Table } from "typeorm";
 import { readConfig } from "../app/config.ts";
 import type { Db } from "../app/db.ts";
 import { migrate, openForMigrations, undo } from "../app/migrations.ts";
@@ -121,4 +121,57 @@ test("down and up again keeps the schema", async (t) => {
   assert.deepEqual(await readSchema(db), {});
   assert.equal((await migrate(db)).length, db.source.migrations.length);
   assert.deepEqual(await readSchema(db), before);
+});
+
+async function hasTable(db: Db, name: string): Promise<boolean> {
+  const runner = db.source.createQueryRunner();
+  try {
+    return await runner.hasTable(name);
+  } finally {
+    await runner.release();
+  }
+}
+
+test("the last migration can be undone", async (t) => {
+  const db = await open(t);
+  const names: (string | null)[] = [];
+  for (const _ of db.source.migrations) {
+    names.unshift(await undo(db));
+  }
+  assert.equal(names[0], "0001_accounts_and_notes");
+  assert.equal(await hasTable(db, "users"), false);
+  assert.equal(await undo(db), null);
+  assert.deepEqual(await migrate(db), names);
+});
+
+/** Later than all others, and wrong after its first statement. */
+class Broken9999999999999 implements MigrationInterface {
+  async up(runner: QueryRunner): Promise<void> {
+    await runner.query("CREATE TABLE half_done (id INTEGER)");
+    await runner.query("INSERT INTO not_there VALUES (1)");
+  }
+
+  async down(): Promise<void> {
+    assert.fail("it was never up");
+  }
+}
+
+test("a failed migration says so and what to do", async (t) => {
+  const db = await open(t);
+  db.source.migrations.push(new Broken9999999999999());
+  const { undoesSchema } = db.database;
+  const first = /^Migration Broken9999999999999 failed: .*not_there/s;
+  const kept = /Nothing of it was kept: mend the file and run make migrate again\.$/;
+  const half = /may be there\. Put the schema back .*, then DROP TABLE unfinished_migration, then/;
+  await assert.rejects(migrate(db), ({ message }: Error) => {
+    assert.match(message, first);
+    assert.match(message, undoesSchema ? kept : half);
+    return true;
+  });
+  assert.equal(await hasTable(db, "half_done"), !undoesSchema);
+  if (!undoesSchema) {
+    await assert.rejects(migrate(db), /^Error: Migration Broken9999999999999, begun at 2/);
+    await db.source.query("DROP TABLE half_done");
+    await db.source.query("DROP TABLE unfinished_migration");
+  }
 });

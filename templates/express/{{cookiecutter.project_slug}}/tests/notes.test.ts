@@ -55,6 +55,16 @@ test("notes are listed newest first", async (t) => {
   assert.deepEqual(await titles(ada), ["three", "two", "one"]);
 });
 
+test("tags keep their order in a list", async (t) => {
+  const ada = await (await start(t)).person();
+  const tags = ["red", 'a "quoted" one', "blue", "\u{1f600}"];
+  await ada.post("/api/v1/notes", { title: "with tags", tags });
+  await ada.post("/api/v1/notes", { title: "without" });
+  const { body } = await ada.get("/api/v1/notes");
+  const found = body.items.map((note: { tags: string[] }) => note.tags);
+  assert.deepEqual(found, [[], tags]);
+});
+
 test("pages follow each other without gaps", async (t) => {
   const ada = await startAsAda(t);
   await write(ada, "one", "two", "three", "four", "five");

@@ -13,6 +13,7 @@ import type { Db } from "../app/db.ts";
 import { type App, createApp } from "../app/index.ts";
 import { createLog } from "../app/logs.ts";
 import { migrate, openForMigrations } from "../app/migrations.ts";
+import type { Traces } from "../app/traces.ts";
 import { makeDatabase, removeUsers } from "./database.ts";
 import { type Mail, readMails } from "./mailbox.ts";
 
@@ -62,12 +63,16 @@ async function openMigrated(): Promise<Db> {
 }
 
 /** An app with nobody in it, listening on a free port until the test ends. */
-export async function start(t: TestContext, settings: Settings = {}): Promise<Client> {
+export async function start(
+  t: TestContext,
+  settings: Settings = {},
+  traces: Traces | null = null,
+): Promise<Client> {
   const db = await openMigrated();
   await removeUsers(db);
   const own = mkdtempSync(join(mails, "app-"));
   const config = readConfig(environment({ MAIL_URL: `file:${own}`, ...settings }));
-  const app = createApp(config, db, createLog(config));
+  const app = createApp(config, db, createLog(config), traces);
   const server = createServer(app.handle);
   t.after(async () => {
     server.closeAllConnections();
