@@ -112,7 +112,7 @@ def locate(command: str, least: tuple[int, ...] = ()) -> tuple[str, tuple[int, .
     if not version or version < least:
         # The extra `node` puts Node there.
         beside = shutil.which(command, path=str(Path(sys.executable).parent)) or ""
-        if beside and (other := _version(beside)) >= least:
+        if beside and (other := _version(beside)) and other >= least:
             return beside, other
     return (path, version) if version else ("", ())
 
