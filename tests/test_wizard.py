@@ -14,6 +14,7 @@ import pexpect
 import pytest
 from test_cli import scaffold
 from test_repository import ALONE, ME
+from transcript import README, shown
 from trees import snapshot
 
 ENTER, DOWN, ESCAPE, CLEAR = "\r", "\x1b[B", "\x1b", "\x15"
@@ -196,3 +197,14 @@ def test_who_does_not_want_to_be_asked_is_not(start: Start, tmp_path: Path) -> N
     child = start(TERM="dumb")
     assert over(child) == 2
     assert made(tmp_path) == []
+
+
+def test_the_readme_shows_what_is_asked_today() -> None:
+    from scaffold.install import TARGETS
+    from scaffold.wizard import CONSEQUENCES
+
+    told = shown(README.read_text(encoding="utf-8"))
+    steps = [title for title, _ in TARGETS]
+    missing = [text for text in (*CONSEQUENCES.values(), *QUESTIONS, *steps) if text not in told]
+    assert missing == [], "record it anew: python tests/transcript.py"
+    assert 'GET /readyz: 200 {"status":"ok"' in told
