@@ -12,9 +12,9 @@ from pathlib import Path
 README = Path(__file__).with_name("README.md")
 # What stands between the marks of each name in the README; together 12 minutes on 2 cores.
 COMMANDS = {
-    "serve": "benchmarks.serve --rounds 3",
+    "serve": "benchmarks.serve",
     "memory": "benchmarks.memory",
-    "servers": "benchmarks.servers --rounds 2",
+    "servers": "benchmarks.servers",
     "login": "benchmarks.login --pairs 100",
     "new": "benchmarks.new --pairs 8",
 }

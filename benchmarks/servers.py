@@ -36,9 +36,9 @@ COMMANDS = {
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--rounds", type=int, default=2, help="starts of each server (default: 2)")
-    add("--seconds", type=float, default=1.0, help="load on each route (default: 1.0)")
-    add("--warm", type=float, default=0.5, help="the same before, not counted (default: 0.5)")
+    add("--rounds", type=int, default=4, help="of load on each server (default: 4)")
+    add("--seconds", type=float, default=0.7, help="load on a route in a round (default: 0.7)")
+    add("--warm", type=float, default=1.0, help="the same before, once (default: 1.0)")
     add("--connections", type=int, default=8, help="for each process (default: 8)")
     add("--processes", type=int, nargs="+", default=[1, 2])
     add("--part", choices=["all", "speed", "faults"], default="all")

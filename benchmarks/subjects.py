@@ -66,8 +66,7 @@ class Subject:
     def running(self) -> Iterator[Running]:
         port = free_port()
         env = {**self.environment, "PORT": str(port), "WEB_CONCURRENCY": str(self.processes)}
-        log = self.project.directory / "benchmark.log"
-        # A log that grows from round to round would make the later ones slower.
+        log = self.project.directory / f"{self.kind.split()[0]}.log"
         log.unlink(missing_ok=True)
         asked = Client(f"http://127.0.0.1:{port}", self.tokens["reader"])
         started = time.perf_counter()
