@@ -6,6 +6,7 @@ import {
   type FindOptionsWhere,
   type Logger,
   type ObjectLiteral,
+  type QueryDeepPartialEntity,
   QueryFailedError,
   TypeORMError,
 } from "typeorm";
@@ -154,6 +155,16 @@ export class Db {
       throw error;
     }
   }
+}
+
+/** Writes rows without reading back what the database made of them. */
+export async function insert<T extends ObjectLiteral>(
+  manager: EntityManager,
+  entity: EntitySchema<T>,
+  rows: QueryDeepPartialEntity<T> | QueryDeepPartialEntity<T>[],
+): Promise<void> {
+  const query = manager.createQueryBuilder().insert().into(entity);
+  await query.values(rows).updateEntity(false).execute();
 }
 
 function driverError(error: unknown): DriverError {

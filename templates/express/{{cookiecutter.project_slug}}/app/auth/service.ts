@@ -1,5 +1,6 @@
 /** The rules of registering and logging in. */
 import { type EntityManager, Not } from "typeorm";
+import { insert } from "../db.ts";
 import { Problem } from "../errors.ts";
 import { newId, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
@@ -31,7 +32,7 @@ export async function register(app: App, account: NewAccount): Promise<void> {
     updated_at: time,
   };
   try {
-    await app.db.transaction((manager) => manager.insert(Users, user));
+    await app.db.transaction((manager) => insert(manager, Users, user));
   } catch (error) {
     if (!app.db.isUniqueViolation(error)) {
       throw error;

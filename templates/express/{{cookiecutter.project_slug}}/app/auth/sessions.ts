@@ -3,6 +3,7 @@ import { createHash, randomBytes } from "node:crypto";
 import type { NextFunction, Request, Response } from "express";
 import { type EntityManager, LessThan } from "typeorm";
 import { shown, stored } from "../columns.ts";
+import { insert } from "../db.ts";
 import { DAY, newId, now, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import { locals } from "../locals.ts";
@@ -149,7 +150,7 @@ export async function begin(
   };
   const expired = { user_id: user.id, expires_at: LessThan(timestamp(time)) };
   await manager.delete(Sessions, expired);
-  await manager.insert(Sessions, session);
+  await insert(manager, Sessions, session);
   return { token, session, user };
 }
 

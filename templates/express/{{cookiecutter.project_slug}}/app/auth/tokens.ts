@@ -1,6 +1,7 @@
 /** One-time tokens: made, and used once. */
 import { randomBytes } from "node:crypto";
 import { type EntityManager, IsNull, LessThanOrEqual, MoreThan, Not } from "typeorm";
+import { insert } from "../db.ts";
 import type { Problem } from "../errors.ts";
 import { DAY, newId, now, timestamp } from "../ids.ts";
 import { invalid } from "../validation.ts";
@@ -18,7 +19,7 @@ export async function make(manager: EntityManager, user: User, purpose: Purpose)
   const owner = { user_id: user.id };
   await manager.delete(OneTimeTokens, { ...owner, used_at: Not(IsNull()) });
   await manager.delete(OneTimeTokens, { ...owner, expires_at: LessThanOrEqual(timestamp(time)) });
-  await manager.insert(OneTimeTokens, {
+  await insert(manager, OneTimeTokens, {
     id: newId(),
     ...owner,
     purpose,

@@ -2,6 +2,7 @@
 import { createHash, randomBytes } from "node:crypto";
 import { Secret, TOTP } from "otpauth";
 import { type EntityManager, IsNull } from "typeorm";
+import { insert } from "../db.ts";
 import { Problem } from "../errors.ts";
 import { newId, now, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
@@ -180,7 +181,7 @@ async function keepCodes(manager: EntityManager, userId: string, codes: string[]
     created_at,
   }));
   await manager.delete(RecoveryCodes, { user_id: userId });
-  await manager.insert(RecoveryCodes, rows);
+  await insert(manager, RecoveryCodes, rows);
 }
 
 /** 120 random bits in groups that can be read aloud. */

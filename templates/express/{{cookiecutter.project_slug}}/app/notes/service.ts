@@ -1,6 +1,7 @@
 /** The rules about notes. */
 import type { EntityManager } from "typeorm";
 import { shown } from "../columns.ts";
+import { insert } from "../db.ts";
 import { containing } from "../cursors.ts";
 import { Problem } from "../errors.ts";
 import { newId, timestamp } from "../ids.ts";
@@ -28,7 +29,7 @@ export async function createNote(app: App, userId: string, fields: NewNote): Pro
   const note = { id: newId(), user_id: userId, ...rest, version: 1 };
   const row = { ...note, created_at: time, updated_at: time };
   await write(app, async (manager) => {
-    await manager.insert(Notes, row);
+    await insert(manager, Notes, row);
     await insertTags(manager, row.id, tags);
   });
   return { ...row, tags };
@@ -133,6 +134,6 @@ async function write(app: App, work: (manager: EntityManager) => Promise<void>):
 async function insertTags(manager: EntityManager, noteId: string, tags: string[]): Promise<void> {
   if (tags.length > 0) {
     const rows = tags.map((tag, position) => ({ note_id: noteId, position, tag }));
-    await manager.insert(NoteTags, rows);
+    await insert(manager, NoteTags, rows);
   }
 }
