@@ -5,7 +5,7 @@ PYTHON := $(shell test -x $(BIN)/python && echo $(BIN)/python || echo python3)
 RUN := PATH="$$PWD/$(BIN):$$PATH" $(PYTHON) -m
 
 .DEFAULT_GOAL := help
-.PHONY: help setup test laws boots bakes matrix try judges mutants bump lint format types bench
+.PHONY: help setup test laws boots bakes matrix try judges images mutants bump lint format types bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 10
@@ -36,6 +36,9 @@ try: ## one variant, ID=stack-database-ci: written, linted, started, held to the
 
 judges: ## what others' linters say, and whether a first push is green
 	$(RUN) pytest tests/test_judges.py tests/test_push.py
+
+images: ## build each stack's image, run it locked down, look into it; bring compose up
+	$(RUN) pytest -s tests/docker/images.py
 
 mutants: ## seed faults and see that the checks find them
 	MUTANTS=all $(RUN) pytest tests/test_mutants.py
