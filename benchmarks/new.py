@@ -6,19 +6,20 @@ import argparse
 import os
 import platform
 import re
+import resource
 import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
-import time
-from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 from scaffold.stacks import Stack, stacks
 
 PYTHON = sys.executable
-Command = Callable[[Stack, Path], list[str]]
+# What a row calls a command, and the command.
+Named = tuple[str, list[str]]
 
 
 def ours(stack: Stack, place: Path) -> list[str]:
@@ -30,34 +31,51 @@ def stock(stack: Stack, place: Path) -> list[str]:
     return [PYTHON, "-m", "cookiecutter", *options]
 
 
+def committed(stack: Stack, place: Path) -> list[str]:
+    return [word for word in ours(stack, place) if word != "--no-git"]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--pairs", type=int, default=25, help="runs of each (default: 25)")
     pairs = parser.parse_args().pairs
-    print(f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores, ", end="")
-    print(f"Python {platform.python_version()}, {pairs} pairs, alternating.\n")
-    print("| stack | files | scaffold new | cookiecutter | ratio | instructions |")
+    print("| process | CPU | beside | CPU | ratio | instructions |")
     print("|---|---|---|---|---|---|")
-    for stack in stacks().values():
-        print(row(stack, pairs))
-
-
-def row(stack: Stack, pairs: int) -> str:
-    """Measure one stack; times are wall time of the whole process, from start to exit."""
     with tempfile.TemporaryDirectory() as name:
         place = Path(name)
-        files = compare(stack, place)
-        times: dict[Command, list[float]] = {ours: [], stock: []}
-        for number in range(pairs):
-            # Who goes first changes, so that neither always finds warm caches.
-            for command in (ours, stock) if number % 2 else (stock, ours):
-                times[command].append(timed(command(stack, place / "out"), place))
-        counts = [instructions(command(stack, place / "out"), place) for command in times]
-    ratios = [a / b for a, b in zip(times[ours], times[stock], strict=True)]
-    cells = [stack.name, str(files), spread(times[ours]), spread(times[stock])]
+        for stack in stacks().values():
+            files = compare(stack, place)
+            stocks = "cookiecutter", stock(stack, place / "out")
+            made = f"`scaffold new`, {stack.name}, {files} files"
+            print(row((made, ours(stack, place / "out")), stocks, place, pairs))
+            commit = committed(stack, place / "out")
+            print(row(("the same, with its commit", commit), stocks, place, pairs))
+        for words in (["--help"], ["new", "--help"], ["completion", "bash"]):
+            command = [PYTHON, "-m", "scaffold", *words]
+            told = f"`scaffold {' '.join(words)}`"
+            nothing = "`python -c pass`", [PYTHON, "-c", "pass"]
+            print(row((told, command), nothing, place, pairs))
+    print(f"\n{platform.system()} {platform.machine()}, {os.cpu_count()} cores, ", end="")
+    print(f"Python {platform.python_version()}, {pairs} pairs, alternating.")
+
+
+def row(mine: Named, theirs: Named, place: Path, pairs: int) -> str:
+    """Measure two commands in pairs; times are CPU of all their processes, start to exit."""
+    (name, command), (beside, other) = mine, theirs
+    times: list[list[float]] = [[], []]
+    for each in (command, other):
+        timed(each, place)
+    for number in range(pairs):
+        # Who goes first changes, so that neither always finds warm caches.
+        for which in (0, 1) if number % 2 else (1, 0):
+            times[which].append(timed((command, other)[which], place))
+    counts = [instructions(tuple(each), place) for each in (command, other)]
+    ratios = [a / b for a, b in zip(*times, strict=True)]
     median, (low, high) = statistics.median(ratios), quartiles(ratios)
-    cells.append(f"{median:.2f} ({low:.2f} to {high:.2f})")
-    cells.append(f"{counts[0] / counts[1]:.2f}" if all(counts) else "not counted")
+    first, second = (f"{count / 1e6:.0f} M" for count in counts)
+    counted = f"{first} to {second}: {counts[0] / max(counts[1], 1):.2f}"
+    cells = [name, spread(times[0]), beside, spread(times[1])]
+    cells += [f"{median:.2f} ({low:.2f} to {high:.2f})", counted if all(counts) else "not counted"]
     return f"| {' | '.join(cells)} |"
 
 
@@ -79,26 +97,34 @@ NOWHERE = subprocess.DEVNULL
 
 
 def timed(command: list[str], place: Path) -> float:
-    start = time.perf_counter()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, env=environment(place), check=True, stdout=NOWHERE)
-    seconds = time.perf_counter() - start
-    shutil.rmtree(place / "out")
-    return seconds
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    shutil.rmtree(place / "out", ignore_errors=True)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def environment(place: Path) -> dict[str, str]:
     """Keep the settings of whoever runs this out, and the replay file away from home."""
-    return os.environ | {"HOME": str(place), "USERPROFILE": str(place)}
+    kept = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    git = {f"GIT_{who}_{what}": "a@b" for who in ("AUTHOR", "COMMITTER") for what in FIELDS}
+    home = {"HOME": str(place), "USERPROFILE": str(place)}
+    # Both find their own modules compiled, as they are once installed and used.
+    return kept | git | home | {"PYTHONPYCACHEPREFIX": str(place / "compiled")}
 
 
-def instructions(command: list[str], place: Path) -> int:
+FIELDS = ("NAME", "EMAIL")
+
+
+@cache
+def instructions(command: tuple[str, ...], place: Path) -> int:
     """Count instructions, child processes included; 0 without valgrind."""
     if not shutil.which("valgrind"):
         return 0
     counter = ["valgrind", "--tool=callgrind", "--trace-children=yes"]
     counter.append(f"--callgrind-out-file={place}/callgrind.%p")
     subprocess.run([*counter, *command], env=environment(place), check=True, capture_output=True)
-    shutil.rmtree(place / "out")
+    shutil.rmtree(place / "out", ignore_errors=True)
     total = 0
     for found in place.glob("callgrind.*"):
         match = re.search(r"^(?:totals|summary): (\d+)", found.read_text(), re.MULTILINE)
