@@ -74,7 +74,7 @@ class Writer:
             thread.join(TIMEOUT + 5)
             assert not thread.is_alive(), "a writer hangs"
 
-    def goes_on(self, times: int = 20, *, within: float = 30, kind: str = WRITTEN) -> Self:
+    def goes_on(self, times: int = 20, *, within: float = 60, kind: str = WRITTEN) -> Self:
         """Wait for so many more requests of a kind."""
         goal = self.found[kind] + times
         until(lambda: self.found[kind] >= goal, within, lambda: f"{kind}: {self.found}")
@@ -141,7 +141,7 @@ class Writer:
 
 def until(
     holds: Callable[[], object],
-    within: float = 30,
+    within: float = 60,
     why: Callable[[], str] = lambda: "it did not come to be",
 ) -> None:
     """Wait for a condition; an AssertionError when it does not come in time."""
