@@ -5,9 +5,9 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import CHAR, DateTime, Text, TypeDecorator
+from sqlalchemy import CHAR, DateTime, TypeDecorator
 from sqlalchemy.engine import Dialect
-from sqlalchemy.types import TypeEngine
+from sqlalchemy.types import TypeEngine, UserDefinedType
 
 from app import databases
 from app.ids import format_time
@@ -33,7 +33,7 @@ class Time(TypeDecorator[datetime]):
         return dialect.type_descriptor(databases.by_dialect(dialect.name).time_type)
 
 
-class Shown(Text):
+class Shown(UserDefinedType[str]):
     """A moment that is only read, as the API shows it; the driver hands over text or a time."""
 
     cache_ok = True
@@ -42,7 +42,7 @@ class Shown(Text):
         return _show
 
 
-class JsonText(Text):
+class JsonText(UserDefinedType[Any]):
     """JSON that a statement put together."""
 
     cache_ok = True

@@ -124,11 +124,11 @@ class Read:
             raise
         finally:
             connection.close()
-        return [self._show(row) for row in rows]
-
-    def _show(self, row: tuple[Any, ...]) -> dict[str, Any]:
-        pairs = zip(self.columns, row, strict=True)
-        return {name: read(value) if read else value for (name, read), value in pairs}
+        found = [dict(zip(self.columns, row, strict=True)) for row in rows]
+        for name, read in self.readers:
+            for item in found:
+                item[name] = read(item[name])
+        return found
 
     def _bind(self, values: dict[str, Any]) -> Any:
         given = self.usual | values
@@ -137,10 +137,12 @@ class Read:
     def _compile(self, dialect: Dialect) -> None:
         found = self.query.compile(dialect=dialect)
         self.names, self.usual = found.positiontup, found.params
-        self.columns = [
+        self.columns = self.query.selected_columns.keys()
+        readers = [
             (name, column.type.dialect_impl(dialect).result_processor(dialect, None))
             for name, column in self.query.selected_columns.items()
         ]
+        self.readers = [(name, read) for name, read in readers if read]
         self.text = str(found)
 
 

@@ -28,12 +28,13 @@ from app.validation import invalid
 Precondition = Callable[[int], bool]
 Versioned = tuple[dict[str, Any], int]
 _n = aliased(Note, name="n")
+_TAGS = literal_column(databases.DEFAULT.tags_of_note, JsonText).label("tags")
 # A note as the API shows it.
 _SHOWN = select(
     _n.id,
     _n.title,
     _n.body,
-    literal_column(databases.DEFAULT.tags_of_note, JsonText).label("tags"),
+    _TAGS,
     type_coerce(_n.created_at, Shown).label("created_at"),
     type_coerce(_n.updated_at, Shown).label("updated_at"),
 )
@@ -96,11 +97,11 @@ def read(user_id: str, note_id: str) -> Versioned:
 def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) -> Versioned:
     """Merge what was sent into the note; of two edits of one version the second is refused."""
     given = {name: getattr(wanted, name) for name in wanted.model_fields_set}
-    tags = given.pop("tags", ()) or []
+    wanted_tags = given.pop("tags", ()) or []
     if "body" in given:
         given["body"] = given["body"] or ""
     with db.writing() as work:
-        note = _find(work, user_id, note_id, to_change=True)
+        note, tags = _find(work, user_id, note_id)
         if not holds(note.version):
             raise Problem("precondition-failed")
         same = update(Note).where(Note.id == note_id, Note.version == note.version)
@@ -109,9 +110,8 @@ def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) 
         _expect_one(work.execute(same.values(**given).execution_options(synchronize_session=False)))
         if "tags" in wanted.model_fields_set:
             work.execute(delete(NoteTag).where(NoteTag.note_id == note_id))
-            _store_tags(work, note_id, tags)
-        else:
-            tags = _tags(work, note_id)
+            _store_tags(work, note_id, wanted_tags)
+            tags = wanted_tags
         work.expunge(note)
     for name, value in given.items():
         setattr(note, name, value)
@@ -120,7 +120,7 @@ def change(user_id: str, note_id: str, wanted: NoteUpdate, holds: Precondition) 
 
 def remove(user_id: str, note_id: str, holds: Precondition) -> None:
     with db.writing() as work:
-        note = _find(work, user_id, note_id, to_change=True)
+        note, _ = _find(work, user_id, note_id)
         if not holds(note.version):
             raise Problem("precondition-failed")
         same = delete(Note).where(Note.id == note_id, Note.version == note.version)
@@ -132,17 +132,13 @@ def _expect_one(result: Any) -> None:
         raise Problem("precondition-failed")
 
 
-def _find(work: Session, user_id: str, note_id: str, *, to_change: bool = False) -> Note:
-    found = select(Note).where(Note.id == note_id, Note.user_id == user_id)
-    note = work.scalars(found.with_for_update() if to_change else found).first()
-    if note is None:
+def _find(work: Session, user_id: str, note_id: str) -> tuple[Note, list[str]]:
+    """Hold the note until the transaction ends, and return it with its tags."""
+    found = select(_n, _TAGS).where(_n.id == note_id, _n.user_id == user_id)
+    row = work.execute(found.with_for_update()).first()
+    if row is None:
         raise Problem("not-found")
-    return note
-
-
-def _tags(work: Session, note_id: str) -> list[str]:
-    found = select(NoteTag.tag).where(NoteTag.note_id == note_id).order_by(NoteTag.position)
-    return list(work.scalars(found))
+    return row.n, row.tags
 
 
 def _store_tags(work: Session, note_id: str, tags: list[str]) -> None:
