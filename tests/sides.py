@@ -21,7 +21,7 @@ from scaffold.contract.target import API, Person, Target
 MAIL_PATIENCE = 2.0
 DEFAULTS = {
     "etag": '"1"',
-    "cursor": "x" * 32,
+    "cursor": "x" * 48,
     "recovery": "aaaaaa-bbbbbb-cccccc-dddddd",
     "secret": "A" * 32,
     "token": "x" * 43,

@@ -79,7 +79,7 @@ def tags_distinct(app: Target) -> None:
     person.client.post(f"{API}/notes", trailing).expect(201, 422)
 
 
-@check(8, "Reading changes nothing that is stored", "RFC 9110 9.2.1")
+@check(8, "Reading changes nothing that is stored", "RFC 9110 9.2.1, ASVS 3.5.3")
 def reads_change_nothing(app: Target) -> None:
     person = app.person()
     note = f"{API}/notes/{app.note(person, tags=['b', 'a'])['id']}"

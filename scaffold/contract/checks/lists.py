@@ -140,7 +140,7 @@ def query_strict(app: Target) -> None:
         equal(answer.json()["errors"][0]["detail"], detail, query)
 
 
-@check(5, "A cursor that we did not make for this person is refused", "ASVS 2.2.1")
+@check(5, "A cursor that we did not make for this person is refused", "ASVS 2.2.1, 11.4.3")
 def cursor_forged(app: Target) -> None:
     person, other = app.person(), app.person()
     for who in (person, other):
@@ -148,16 +148,16 @@ def cursor_forged(app: Target) -> None:
             app.note(who, str(number))
     path = person.client.get(f"{NOTES}?limit=1").expect(200).json()["next"]
     cursor = path.split("cursor=")[1].split("&")[0]
-    true(len(cursor) == 32, f"cursor {cursor} has not 32 characters")
+    true(len(cursor) == 48, f"cursor {cursor} has not 48 characters")
     raw = bytearray(base64.urlsafe_b64decode(cursor))
     raw[3] ^= 1
     flipped = base64.urlsafe_b64encode(raw).decode()
-    random = secrets.token_urlsafe(24)
-    for bad in (flipped, random, cursor[:-1], f"{cursor}A", "x", "%00" * 32, "é" * 0 + "+" * 32):
+    random = secrets.token_urlsafe(36)
+    for bad in (flipped, random, cursor[:-1], f"{cursor}A", "x", "%00" * 48, "+" * 48):
         equal(person.client.get(f"{NOTES}?cursor={bad}").pointers(), ["#/query/cursor"], bad)
     equal(other.client.get(f"{NOTES}?cursor={cursor}").pointers(), ["#/query/cursor"], "stolen")
     # A signature is looked at when the rest is in order.
-    for bad in (flipped, "%F0%9F%9C%81" * 32):
+    for bad in (flipped, "%F0%9F%9C%81" * 48):
         answer = person.client.get(f"{NOTES}?cursor={bad}&offset=1")
         equal(answer.pointers(), ["#/query/offset"], answer)
     person.client.get(f"{NOTES}?cursor={cursor}&limit=1").expect(200)

@@ -4,7 +4,7 @@ import { z } from "zod";
 import type { App } from "./index.ts";
 import { integerText, invalid, text } from "./validation.ts";
 
-const LENGTH = 32;
+const LENGTH = 48;
 const FORM = /^[A-Za-z0-9_-]+$/;
 
 export const pageQuery = {
@@ -22,7 +22,7 @@ export const pageQuery = {
 };
 
 function sign(key: string, userId: string, id: Buffer): Buffer {
-  return createHmac("sha256", key).update(`cursor:${userId}`).update(id).digest().subarray(0, 8);
+  return createHmac("sha256", key).update(`cursor:${userId}`).update(id).digest().subarray(0, 20);
 }
 
 function makeCursor(app: App, userId: string, id: string): string {

@@ -18,12 +18,12 @@ class PageQuery(api.Shape):
     """The query of every list."""
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str, Field(json_schema_extra={"minLength": 32, "maxLength": 32})] = UNSET
+    cursor: Annotated[str, Field(json_schema_extra={"minLength": 48, "maxLength": 48})] = UNSET
     q: Annotated[str, Field(min_length=1, max_length=200)] = UNSET
 
 
 def _sign(key: bytes, user_id: str, raw: bytes) -> bytes:
-    return hmac.digest(key, b"cursor:" + user_id.encode() + raw, hashlib.sha256)[:8]
+    return hmac.digest(key, b"cursor:" + user_id.encode() + raw, hashlib.sha256)[:20]
 
 
 def write(last_id: str, user_id: str) -> str:
@@ -44,7 +44,7 @@ def read(cursor: str | None, user_id: str) -> str | None:
     raw, given = signed[:16], signed[16:]
     keys = config.current().secret_keys
     is_ours = any(hmac.compare_digest(given, _sign(key, user_id, raw)) for key in keys)
-    if len(signed) != 24 or not is_ours:
+    if len(signed) != 36 or not is_ours:
         raise validation.invalid("#/query/cursor", validation.WRONG_FORM)
     return str(uuid.UUID(bytes=raw))
 
