@@ -9,7 +9,7 @@ from scaffold.contract.checks.logs import asked, lines
 from scaffold.contract.checks.mail import AUTH
 from scaffold.contract.checks.operations import events
 from scaffold.contract.checks.resets import mailed
-from scaffold.contract.checks.secondfactor import CONFIRM, TOTP
+from scaffold.contract.checks.secondfactor import CONFIRM, TOTP, guarded
 from scaffold.contract.client import Answer, Client
 from scaffold.contract.target import API, Target, fresh_email, fresh_password
 from scaffold.contract.totp import code
@@ -76,6 +76,21 @@ def log_admin_events(app: Target) -> None:
         admin.client.patch(f"{API}/users/{person.id}", change, headers=mark).expect(200)
         names = [line.get("event") for line in lines(app, mark["X-Request-Id"], "request")]
         true(name in names, f"{name} is not among {names}")
+
+
+@check(9, "A log-in says by which factor", "ASVS 16.3.1")
+def log_login_factor(app: Target) -> None:
+    plain, strong = app.person(), guarded(app)
+    for person, sent, factor in (
+        (plain, {}, "password"),
+        (strong.person, {"code": code(strong.secret)}, "totp"),
+        (strong.person, {"code": strong.recovery[0]}, "recovery-code"),
+    ):
+        mark = asked()
+        body, headers = {**person.login, **sent}, {"X-Request-Id": mark}
+        app.anonymous.post(f"{AUTH}/login", body, headers=headers).expect(200)
+        told = [one for one in lines(app, mark, "request") if one.get("event") == "login"]
+        equal([one.get("factor") for one in told], [factor], "factors")
 
 
 @check(9, "A blocked account is logged by name", "ASVS 16.3.3")

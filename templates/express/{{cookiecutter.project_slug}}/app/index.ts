@@ -71,7 +71,7 @@ export class App {
   }
 
   /** A security event, and whom it is about: a log line and a count. */
-  record(event: string, fields: { subject?: string; role?: string } = {}): void {
+  record(event: string, fields: { subject?: string; role?: string; factor?: string } = {}): void {
     this.log.info({ event, ...fields }, event);
     this.metrics.events.inc({ event });
   }

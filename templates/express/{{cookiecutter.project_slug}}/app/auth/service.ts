@@ -58,9 +58,9 @@ export async function logIn(app: App, wanted: LogIn, device: Device): Promise<Lo
   await reserveAttempt(app, email);
   const user = await authenticate(app, email, password);
   const fresh = isOutdated(user.password_hash) ? await hashPassword(password) : null;
-  const done = await app.db.transaction(async (manager) => {
+  const { factor, ...done } = await app.db.transaction(async (manager) => {
     const held = await hold(app, manager, user);
-    await checkCode(app, manager, held, code);
+    const factor = await checkCode(app, manager, held, code);
     if (app.config.requireVerifiedEmail && held.email_verified_at === null) {
       throw new Problem("email-not-verified");
     }
@@ -70,13 +70,13 @@ export async function logIn(app: App, wanted: LogIn, device: Device): Promise<Lo
     if (device.session !== null) {
       await manager.delete(Sessions, { id: device.session.id });
     }
-    return begin(app, manager, held, device);
+    return { factor, ...(await begin(app, manager, held, device)) };
   });
   await forgetAttempts(app, email);
-  if (done.user.totp_confirmed_at !== null && code !== undefined && !totp.isStep(code)) {
+  if (factor === "recovery-code") {
     app.record("recovery-code.used", { subject: user.id });
   }
-  app.record("login", { subject: user.id });
+  app.record("login", { subject: user.id, factor });
   return done;
 }
 
@@ -90,21 +90,24 @@ async function authenticate(app: App, email: string, password: string): Promise<
   return user;
 }
 
+/** By what the account proved itself; a code is wanted besides the password once it is set up. */
 async function checkCode(
   app: App,
   manager: EntityManager,
   user: User,
   code: string | undefined,
-): Promise<void> {
+): Promise<"password" | "totp" | "recovery-code"> {
   if (user.totp_confirmed_at === null) {
-    return;
+    return "password";
   }
   if (code === undefined) {
     throw new Problem("second-factor-required");
   }
-  if (!(await totp.accept(app, manager, user, code))) {
+  const factor = await totp.accept(app, manager, user, code);
+  if (factor === null) {
     throw refused(app, user);
   }
+  return factor;
 }
 
 export async function endSession(app: App, user: User, id: string): Promise<void> {

@@ -116,18 +116,17 @@ function checkOn(user: User): void {
   }
 }
 
-export function isStep(code: string): boolean {
-  return /^[0-9]{6}$/.test(code);
-}
-
-/** Whether the code is right for this account; a right one is used up. */
+/** What kind of code it is, and used up by now; null when it is wrong for this account. */
 export async function accept(
   app: App,
   manager: EntityManager,
   user: User,
   code: string,
-): Promise<boolean> {
-  return isStep(code) ? acceptStep(app, manager, user, code) : acceptRecovery(manager, user, code);
+): Promise<"totp" | "recovery-code" | null> {
+  if (/^[0-9]{6}$/.test(code)) {
+    return (await acceptStep(app, manager, user, code)) ? "totp" : null;
+  }
+  return (await acceptRecovery(manager, user, code)) ? "recovery-code" : null;
 }
 
 async function acceptStep(

@@ -61,7 +61,7 @@ def login(wanted: Login) -> LoggedIn:
     guessing.succeed(user.email_normalized)
     if factor == "recovery-code":
         logs.event("recovery-code.used", subject=user.id)
-    logs.event("login", subject=user.id)
+    logs.event("login", subject=user.id, factor=factor or "password")
     return done
 
 

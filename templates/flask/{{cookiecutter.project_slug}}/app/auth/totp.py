@@ -89,10 +89,10 @@ def end(viewer: Viewer, password: str) -> LoggedIn:
     return done
 
 
-def accept(work: Work, user: User, code: str) -> Literal["step", "recovery-code"] | None:
+def accept(work: Work, user: User, code: str) -> Literal["totp", "recovery-code"] | None:
     """Use a code up, whichever kind it is; None when it is wrong."""
     if re.fullmatch("[0-9]{6}", code):
-        return "step" if _accept_step(work, user, code) else None
+        return "totp" if _accept_step(work, user, code) else None
     return "recovery-code" if _use_recovery_code(work, user.id, code) else None
 
 
