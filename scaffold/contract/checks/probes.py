@@ -36,9 +36,10 @@ def probe_headers(app: Target) -> None:
 
 @check(7, "HEAD on a probe is GET without the body", "RFC 9110 9.3.2")
 def probe_head(app: Target) -> None:
-    for path in (PROBE, "/readyz"):
-        get, head = app.anonymous.get(path), app.anonymous.request("HEAD", path)
-        equal((head.status, head.body), (get.status, b""), head)
+    for path, keys in ((PROBE, {"status"}), ("/readyz", {"status", "checks"})):
+        get, head = app.anonymous.get(path).expect(200), app.anonymous.request("HEAD", path)
+        equal(set(get.json()), keys, get)
+        equal((head.status, head.body), (200, b""), head)
         equal(told(head), told(get), head)
 
 

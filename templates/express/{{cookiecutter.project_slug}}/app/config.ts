@@ -109,7 +109,7 @@ class Source {
 
 /** Without what may be a password. */
 function masked(raw: string): string {
-  return raw.replace(/\/\/.*@/, "//***@");
+  return raw.replace(/^([^/]*\/\/).*@/, "$1***@");
 }
 
 function read(source: Source) {

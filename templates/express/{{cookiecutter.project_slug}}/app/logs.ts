@@ -140,7 +140,6 @@ function writeLine(
     status: response.statusCode,
     duration_ms: Math.round(milliseconds * 1000) / 1000,
     client: known.client,
-    ...(known.visitor ? { user_id: known.visitor.user.id } : {}),
   };
   if (known.isQuiet) {
     app.log.debug(line, "request");

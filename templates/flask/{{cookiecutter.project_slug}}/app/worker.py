@@ -36,6 +36,8 @@ LINGER_SECONDS = 2
 class Parser(HTTPRequestParser):
     """Leaves it to the app to refuse a body that is too large, in its own order."""
 
+    # Of what is no HTTP there is none.
+    path = ""
     is_oversize = False
     error: Any = None
 
@@ -56,6 +58,8 @@ class Parser(HTTPRequestParser):
             super().parse_header(header_plus)
         except ValueError as error:
             raise ParsingError(str(error)) from error
+        if self.version not in {"1.0", "1.1"}:
+            raise ParsingError("another version of HTTP")
         # Two lengths, or no host: somebody between us might read it otherwise (RFC 9112).
         if self.chunked and "CONTENT_LENGTH" in self.headers:
             raise ParsingError("Content-Length beside Transfer-Encoding")
