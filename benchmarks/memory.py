@@ -67,7 +67,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
     add("--requests", type=int, default=200_000, help="after the warm-up (default: 200,000)")
-    add("--warm", type=int, default=40_000, help="before (default: 40,000)")
+    add("--warm", type=int, default=80_000, help="before (default: 80,000)")
     add("--step", type=int, default=5000, help="between two looks (default: 5,000)")
     add("--stack", choices=[*stacks(), "all"], default="all")
     add("--processes", type=int, default=1)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from conftest import DATABASES
 from services import absent, private_directory
 
 from scaffold.render import render
@@ -41,7 +42,7 @@ TOOLS = r"(usr/local/bin|srv/[^/]+/bin|\.bin)/"
 TOOLS += r"(pip3?|npm|npx|yarn|corepack|uv|tsc|biome|ruff|mypy|pytest)$"
 TESTS = r"srv/(tests|docs|deploy|\.git|\.github|Makefile|compose\.yaml|Dockerfile|\.env)"
 SECRET = "in-no-layer-of-any-image-" + "x" * 16
-COMPOSED = [("flask", "postgresql"), ("express", "mysql"), ("flask", "sqlite")]
+COMPOSED = [(name, database) for name in stacks() for database in DATABASES]
 
 
 class Engine:
@@ -141,10 +142,7 @@ class Running:
 def running(image: Image) -> Iterator[Running]:
     docker, port, name = image.docker, free_port(), f"{image.name}-run"
     base = f"http://127.0.0.1:{port}"
-    settings = {"APP_ENV": "production", "SECRET_KEYS": secrets.token_hex(32), "PUBLIC_URL": base}
-    settings |= {"MAIL_URL": "file:/mails", "METRICS_TOKEN": "verify", "WEB_CONCURRENCY": "1"}
-    settings |= dict.fromkeys(("RATE_LIMIT", "RATE_LIMIT_AUTH"), "100000/minute")
-    given = [word for key, value in settings.items() for word in ("--env", f"{key}={value}")]
+    given = [word for key, value in tried(base).items() for word in ("--env", f"{key}={value}")]
     with private_directory() as mails:
         os.chown(mails, 10001, 10001)
         given += ["--volume", f"{name}:/srv/data", "--volume", f"{mails}:/mails"]
@@ -204,25 +202,11 @@ def test_it_runs_as_nobody_in_particular(image: Image, running: Running) -> None
 
 
 def test_it_keeps_the_contract(running: Running) -> None:
-    command = [sys.executable, "-m", "scaffold", "verify", "--url", running.base, "--wait", "30"]
-    done = subprocess.run(
-        [*command, "--mail-dir", str(running.mails)],
-        env={**os.environ, "SCAFFOLD_METRICS_TOKEN": "verify"},
-        capture_output=True,
-        text=True,
-        timeout=900,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+    verify(running.base, running.mails)
 
 
 def test_it_ends_well_when_it_is_told_to(image: Image, running: Running) -> None:
-    begun = time.monotonic()
-    image.docker("stop", "--timeout", "30", running.name)
-    assert time.monotonic() - begun < 25
-    assert image.docker("inspect", "--format={{.State.ExitCode}}", running.name).strip() == "0"
-    logs = image.docker("logs", running.name)
-    assert "Traceback" not in logs
+    ends_well(image.docker, running.name)
 
 
 def test_a_change_of_one_source_installs_nothing_again(image: Image) -> None:
@@ -238,20 +222,56 @@ def test_a_change_of_one_source_installs_nothing_again(image: Image) -> None:
 @pytest.mark.parametrize(("stack", "database"), COMPOSED)
 def test_compose_brings_everything_up(stack: str, database: str, engine: Engine) -> None:
     slug = f"try-{stack}-{secrets.token_hex(4)}"
-    with project(stack, database, slug) as directory:
+    with project(stack, database, slug) as directory, private_directory() as beside:
+        mails = beside / "mails"
+        mails.mkdir()
+        os.chown(mails, 10001, 10001)
         ports = {name: str(free_port()) for name in ("PORT", "DATABASE_PORT")}
+        base = f"http://127.0.0.1:{ports['PORT']}"
+        app = {"environment": tried(base), "volumes": [f"{mails}:/mails"]}
+        (beside / "tried.json").write_text(json.dumps({"services": {"app": app}}))
         docker = Engine({**engine.env, **ports})
+        compose = ["compose", "--file=compose.yaml", f"--file={beside / 'tried.json'}"]
         try:
-            docker("compose", "up", "--build", "--wait", "--wait-timeout", "300", at=directory)
-            base = f"http://127.0.0.1:{ports['PORT']}"
+            docker(*compose, "up", "--build", "--wait", "--wait-timeout=300", at=directory)
             ready = httpx.get(f"{base}/readyz").json()
             assert ready == {"status": "ok", "checks": {"database": "ok", "valkey": "ok"}}
-            account = {"email": "ada@example.com", "password": "a long enough one", "name": "Ada"}
-            made = httpx.post(f"{base}/api/v1/auth/register", json=account)
-            assert made.status_code == 202
+            verify(base, mails)
+            container = docker(*compose, "ps", "--quiet", "app", at=directory).strip()
+            ends_well(docker, container)
         except AssertionError:
-            sys.stderr.write(docker("compose", "logs", "--tail=30", at=directory, ok=False))
+            sys.stderr.write(docker(*compose, "logs", "--tail=30", at=directory, ok=False))
             raise
         finally:
-            docker("compose", "down", "--volumes", "--timeout", "30", at=directory, ok=False)
+            docker(*compose, "down", "--volumes", "--timeout=30", at=directory, ok=False)
             docker("image", "rm", "--force", f"{slug}:latest", ok=False)
+
+
+def tried(base: str) -> dict[str, str]:
+    """Settings of an app that is held to the contract."""
+    settings = {"APP_ENV": "production", "SECRET_KEYS": secrets.token_hex(32), "PUBLIC_URL": base}
+    settings |= {"MAIL_URL": "file:/mails", "METRICS_TOKEN": "verify", "WEB_CONCURRENCY": "1"}
+    return settings | dict.fromkeys(("RATE_LIMIT", "RATE_LIMIT_AUTH"), "100000/minute")
+
+
+def verify(base: str, mails: Path) -> None:
+    """Hold a running app to the contract, by the command its users have."""
+    command = [sys.executable, "-m", "scaffold", "verify", "--url", base, "--wait", "30"]
+    done = subprocess.run(
+        [*command, "--mail-dir", str(mails)],
+        env={**os.environ, "SCAFFOLD_METRICS_TOKEN": "verify"},
+        capture_output=True,
+        text=True,
+        timeout=900,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout[-4000:] + done.stderr[-2000:]
+
+
+def ends_well(docker: Engine, container: str) -> None:
+    """Told to end, it ends by itself, with 0."""
+    begun = time.monotonic()
+    docker("stop", "--timeout", "30", container)
+    assert time.monotonic() - begun < 25
+    assert docker("inspect", "--format={{.State.ExitCode}}", container).strip() == "0"
+    assert "Traceback" not in docker("logs", container)

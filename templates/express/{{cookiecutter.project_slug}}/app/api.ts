@@ -165,17 +165,16 @@ function readId(request: Request): string {
 }
 
 function send(operation: Operation, response: Response, answer: Answer): void {
-  response.statusCode = answer.status ?? operation.status;
-  response.setHeader("Cache-Control", "no-store");
-  for (const [name, value] of Object.entries(answer.headers ?? {})) {
-    response.setHeader(name, value);
-  }
+  const status = answer.status ?? operation.status;
+  const headers = { "Cache-Control": "no-store", ...answer.headers };
   if (answer.body === undefined) {
-    response.end();
+    response.writeHead(status, headers).end();
     return;
   }
   const text = JSON.stringify(answer.body);
-  response.setHeader("Content-Type", "application/json");
-  response.setHeader("Content-Length", Buffer.byteLength(text));
-  response.end(text);
+  const about = {
+    "Content-Type": "application/json",
+    "Content-Length": Buffer.byteLength(text),
+  };
+  response.writeHead(status, { ...headers, ...about }).end(text);
 }

@@ -27,11 +27,8 @@ async function limit(app: App, request: Request, response: Response): Promise<vo
   const client = user ? `user:${user}` : `address:${network(known.client)}`;
   const cost = Math.floor((quota.seconds * 1_000_000) / quota.requests);
   const allowance = await app.store.limit(`rate:${policy}:${client}`, cost, quota.requests);
-  response.setHeader("RateLimit-Policy", describe(policy, quota));
-  response.setHeader(
-    "RateLimit",
-    `"${policy}";r=${allowance.left};t=${inSeconds(allowance.reset)}`,
-  );
+  known.headers["RateLimit-Policy"] = describe(policy, quota);
+  known.headers.RateLimit = `"${policy}";r=${allowance.left};t=${inSeconds(allowance.reset)}`;
   if (!allowance.allowed) {
     const headers = { "Retry-After": String(Math.max(1, inSeconds(allowance.wait))) };
     throw new Problem("rate-limited", { headers });

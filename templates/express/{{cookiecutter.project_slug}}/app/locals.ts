@@ -4,6 +4,8 @@ import type { Visitor } from "./auth/sessions.ts";
 
 export interface Locals {
   requestId: string;
+  /** What the answer carries beside what is set on it. */
+  headers: Record<string, string>;
   client: string;
   route: string;
   isQuiet: boolean;

@@ -111,8 +111,9 @@ def init_app(app: Flask) -> None:
 
     @app.before_request
     def _name_route() -> None:
-        if request.url_rule:
-            request.environ["app.route"] = template(request.url_rule.rule)
+        rule = request.url_rule
+        if rule:
+            request.environ["app.route"] = template(rule.rule)
 
 
 def _view(route: Route) -> Callable[..., Response]:

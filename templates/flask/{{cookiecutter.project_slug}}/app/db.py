@@ -71,8 +71,9 @@ def connect(
         **database.engine_options(url, statement_seconds),
     )
     event.listen(engine, "connect", lambda connection, _: database.on_connect(connection))
-    event.listen(engine, "checkin", lambda _, record: record.info.update(used=time.monotonic()))
-    event.listen(engine, "checkout", _ask_if_alive(engine))
+    if database.is_server:
+        event.listen(engine, "checkin", lambda _, record: record.info.update(used=time.monotonic()))
+        event.listen(engine, "checkout", _ask_if_alive(engine))
     return engine
 
 

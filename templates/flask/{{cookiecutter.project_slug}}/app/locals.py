@@ -7,6 +7,7 @@ from typing import Any, cast
 
 from flask import current_app, g, request
 
+_UNASKED = object()
 KNOWN_METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 
 
@@ -27,9 +28,10 @@ class Viewer:
 
 def current_viewer() -> Viewer | None:
     """Return the user of this request; asked of the database once."""
-    if "viewer" not in g:
-        g.viewer = _authenticate()
-    return cast("Viewer | None", g.viewer)
+    known = g.get("viewer", _UNASKED)
+    if known is _UNASKED:
+        known = g.viewer = _authenticate()
+    return cast("Viewer | None", known)
 
 
 def _authenticate() -> Viewer | None:

@@ -1,5 +1,5 @@
 /** Guessing protection: failures counted per account. */
-import { createHash } from "node:crypto";
+import { hash } from "node:crypto";
 import { Problem } from "../errors.ts";
 import type { App } from "../index.ts";
 import { inSeconds } from "../limits.ts";
@@ -22,5 +22,5 @@ export async function forgetAttempts(app: App, email: string): Promise<void> {
 }
 
 function keyOf(email: string): string {
-  return `guess:${createHash("sha256").update(email).digest("hex")}`;
+  return `guess:${hash("sha256", email)}`;
 }

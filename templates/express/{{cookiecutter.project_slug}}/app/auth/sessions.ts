@@ -1,5 +1,5 @@
 /** Opaque session tokens: made, checked, ended. */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import type { NextFunction, Request, Response } from "express";
 import { type EntityManager, LessThan } from "typeorm";
 import { shown, stored } from "../columns.ts";
@@ -193,7 +193,7 @@ export async function list(app: App, userId: string): Promise<Session[]> {
 
 /** As a token is stored: one that was read there cannot be sent. */
 export function hashOf(token: string): string {
-  return createHash("sha256").update(token).digest("hex");
+  return hash("sha256", token);
 }
 
 function cookieName(app: App): string {

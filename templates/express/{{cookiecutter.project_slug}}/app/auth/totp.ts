@@ -1,5 +1,5 @@
 /** The second factor: time-based codes (RFC 6238) and recovery codes. */
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 import { Secret, TOTP } from "otpauth";
 import { type EntityManager, IsNull } from "typeorm";
 import { insert } from "../db.ts";
@@ -191,7 +191,7 @@ function newCode(): string {
 
 function hashOf(code: string): string {
   const plain = code.replace(/[\s-]/g, "").toLowerCase();
-  return createHash("sha256").update(plain).digest("hex");
+  return hash("sha256", plain);
 }
 
 function base32(bytes: Buffer): string {

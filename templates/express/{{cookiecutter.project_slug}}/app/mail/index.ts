@@ -1,5 +1,5 @@
 /** Mail: queued by a request, sent after it. */
-import { createHash, randomInt } from "node:crypto";
+import { hash, randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Config } from "../config.ts";
 import type { Log } from "../logs.ts";
@@ -129,7 +129,7 @@ export class Mail {
   }
 
   async #isTooMuch(to: string, name: MessageName): Promise<boolean> {
-    const address = createHash("sha256").update(to.toLowerCase()).digest("hex");
+    const address = hash("sha256", to.toLowerCase());
     return (await this.#store.attempt(`mail:${name}:${address}`, HOUR, MOST_AN_HOUR)) > 0;
   }
 }

@@ -28,6 +28,8 @@ class Database(Protocol):
     scheme: str
     default_url: str
     form: str
+    # Whether its connections may end while nobody uses them.
+    is_server: bool
     begin: str
     # Whether a transaction also undoes changes of the schema.
     undoes_schema: bool

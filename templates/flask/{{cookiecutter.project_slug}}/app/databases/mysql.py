@@ -38,6 +38,7 @@ class MySQL:
     scheme = "mysql"
     default_url = "mysql://app:app@127.0.0.1:3306/app"
     form = "mysql://USER:PASSWORD@HOST:PORT/NAME"
+    is_server = True
     begin = "BEGIN"
     undoes_schema = False
     id_type: TypeEngine[Any] = CHAR(36)

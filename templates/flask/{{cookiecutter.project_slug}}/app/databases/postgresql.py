@@ -23,6 +23,7 @@ class PostgreSQL:
     scheme = "postgresql"
     default_url = "postgresql://app:app@127.0.0.1:5432/app"
     form = "postgresql://USER:PASSWORD@HOST:PORT/NAME"
+    is_server = True
     begin = "BEGIN"
     undoes_schema = True
     id_type: TypeEngine[Any] = Uuid(as_uuid=False)

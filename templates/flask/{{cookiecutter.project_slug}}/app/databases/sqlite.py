@@ -24,7 +24,7 @@ class TextTime(TypeDecorator[datetime]):
         return value.astimezone(UTC).isoformat(" ", "microseconds")[:26] if value else None
 
     def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        return datetime.fromisoformat(value).replace(tzinfo=UTC) if value else None
+        return datetime.fromisoformat(f"{value}+00:00") if value else None
 
 
 class SQLite:
@@ -32,6 +32,7 @@ class SQLite:
     scheme = "sqlite"
     default_url = "sqlite:///data/app.db"
     form = "sqlite:///PATH"
+    is_server = False
     # Take the write lock at once: a later upgrade could not wait.
     begin = "BEGIN IMMEDIATE"
     undoes_schema = True
