@@ -9,7 +9,7 @@ import {
 } from "node:http";
 import { Server as NetServer, type Socket } from "node:net";
 import type { Duplex } from "node:stream";
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import { AggregatorRegistry } from "prom-client";
 import { type Config, ConfigError, readConfig } from "./config.ts";
 import { DatabaseAway, Db } from "./db.ts";
@@ -166,7 +166,12 @@ async function end(app: App, server: Server, isBusy: () => boolean): Promise<voi
   // Not the HTTP server's own close: that would cut idle connections before they can read 503.
   NetServer.prototype.close.call(server);
   const deadline = performance.now() + app.config.shutdownSeconds * 1000;
-  while (isBusy() && performance.now() < deadline) {
+  while (performance.now() < deadline) {
+    // What has come until now is read before it is asked whether anything goes on.
+    await immediate();
+    if (!isBusy()) {
+      break;
+    }
     await sleep(20);
   }
   server.closeAllConnections();
