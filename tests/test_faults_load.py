@@ -48,8 +48,10 @@ def test_a_rolling_restart_behind_nginx(app: Patient, tell: Tell) -> None:
                 servers[one] = stack.enter_context(again).ready()
                 # Only when nginx asks it again can the other be spared.
                 until(lambda: NOTES in again.log.read_text())  # noqa: B023 (at once)
-        counts = nothing_lost(writer, Client(servers[0].base, token))
-    assert counts["failed"] == 0
+        counts = nothing_lost(writer, Client(servers[0].base, token), "bad 502")
+    # None on a machine with time to spare; under heavy load some POST may be sent into a connection
+    # that is just being closed, and nginx must not send it again.
+    assert counts["failed"] <= counts["requests"] / 400
     slowest = f"{writer.slowest * 1000:.0f} ms"
     restarts = f"{2 * ROUNDS} restarts of one of two instances behind nginx"
     tell(app.stack, restarts, **counts, slowest=slowest)
