@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 README = Path(__file__).with_name("README.md")
-# What stands between the marks of each name in the README; together 12 minutes on 2 cores.
+# What stands between the marks of each name in the README; together 20 minutes on 2 cores.
 COMMANDS = {
     "serve": "benchmarks.serve",
     "memory": "benchmarks.memory",
