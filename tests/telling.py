@@ -16,7 +16,7 @@ OWN = {"date", "x-request-id", "content-length", "connection", "keep-alive"}
 # Known again when they come back: the first is 1, the second 2.
 NUMBERED = re.compile(
     rf"(?P<UUID>{UUID})|(?P<TIME>{TIME})"
-    # 43 characters are a token, 32 a cursor or a secret, 27 a recovery code.
+    # 43 characters are a token, 48 a cursor, 32 a secret, 27 a recovery code.
     r"|(?<![\w-])(?P<TOKEN>[A-Za-z0-9_-]{43}|[A-Z2-7]{32}|(?:[a-z2-7]{6}-){3}[a-z2-7]{6})(?![\w-])"
     r"|(?<=cursor=)(?P<CURSOR>[A-Za-z0-9_-]{48})(?![\w-])"
     r"|(?P<HOST>127\.0\.0\.1(?::|%3A)\d+)|(?P<LEFT>;r=\d+;t=\d+)"

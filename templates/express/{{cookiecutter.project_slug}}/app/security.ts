@@ -71,13 +71,14 @@ export function initApp(app: App): void {
   });
 }
 
-/** What every answer carries goes into its head at once: set one by one, a list costs 6 % more. */
+/** What every answer carries goes into its head at once, whoever sends it. */
 function complete(app: App): void {
   const { writeHead } = ServerResponse.prototype;
   app.express.response.writeHead = function (this: Response, status: number, ...rest: unknown[]) {
     const { headers } = locals(this);
     const [given] = rest;
-    if (this.getHeaderNames().length === 0 && typeof given === "object") {
+    const isPlain = typeof given === "object" && !Array.isArray(given);
+    if (isPlain && this.getHeaderNames().length === 0) {
       return writeHead.call(this, status, { ...headers, ...given });
     }
     for (const [name, value] of Object.entries(headers)) {
