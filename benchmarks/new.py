@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 from functools import cache
+from itertools import count
 from pathlib import Path
 
 from scaffold.stacks import Stack, stacks
@@ -94,13 +95,16 @@ def compare(stack: Stack, place: Path) -> int:
 
 
 NOWHERE = subprocess.DEVNULL
+NUMBERS = count()
 
 
 def timed(command: list[str], place: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, env=environment(place), check=True, stdout=NOWHERE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    shutil.rmtree(place / "out", ignore_errors=True)
+    # Kept until all is done: file systems are slow to hand out again what was just deleted.
+    if (place / "out").exists():
+        (place / "out").rename(place / f"out-{next(NUMBERS)}")
     return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 

@@ -70,8 +70,11 @@ def _run(words):  # type: (list[str]) -> int
 
 
 def _command(words):  # type: (list[str]) -> int
+    import gc
     import signal
 
+    # What is imported stays: looking through it for garbage is a tenth of making a project.
+    gc.disable()
     from scaffold import interrupts
 
     signal.signal(signal.SIGINT, interrupts.leave)
@@ -81,6 +84,8 @@ def _command(words):  # type: (list[str]) -> int
     from scaffold.cli import cli
     from scaffold.errors import Interrupted, told
 
+    gc.freeze()
+    gc.enable()
     # A path may hold what the terminal's encoding does not.
     if hasattr(sys.stdout, "reconfigure"):
         sys.stdout.reconfigure(errors="backslashreplace")

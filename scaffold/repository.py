@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import subprocess
 from collections.abc import Callable
 from pathlib import Path
@@ -13,11 +12,24 @@ IDENTITY = (
     "git does not know who you are: git config --global user.name 'Your Name', "
     "and the same for user.email"
 )
+SETTINGS = (
+    # An identity made up from the host's name is nobody's.
+    "user.useConfigOnly=true",
+    "gc.auto=0",
+    "maintenance.auto=false",
+    # A third of the work, for files that git packs, and then compresses, anyway.
+    "core.looseCompression=0",
+)
 # What belongs to a repository that called us, as a hook does, and not to a new one.
 FOREIGN = {
     *("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"),
     *("GIT_ALTERNATE_OBJECT_DIRECTORIES", "GIT_NAMESPACE", "GIT_PREFIX"),
 }
+
+
+# As long as git shows a commit's name in a repository of this size.
+SHORT = 7
+WRITERS = ("AUTHOR", "COMMITTER")
 
 
 class Refused(Exception):
@@ -29,7 +41,6 @@ class Repository:
 
     def __init__(self, target: Path, check: Callable[[], None], *, wanted: bool) -> None:
         self._target, self._check, self._wanted = target, check, wanted
-        self._git = shutil.which("git")
         self.commit = self.reason = ""
 
     def begin(self, draft: Path, variant: str) -> None:
@@ -38,12 +49,13 @@ class Repository:
             self._refuse()
             self.commit = self._first_commit(draft, variant)
         except (Refused, OSError) as error:
+            # Late: mishaps only.
+            import shutil
+
             self.reason = str(error).rstrip(".")
             shutil.rmtree(draft / ".git", ignore_errors=True)
 
     def _refuse(self) -> None:
-        if not self._git:
-            raise Refused("git is not installed")
         if (self._target / ".git").exists():
             raise Refused("the repository here is yours: git add and git commit")
         outer = self._outer()
@@ -52,31 +64,33 @@ class Repository:
 
     def _outer(self) -> str:
         """The repository the project would be a part of."""
-        place = self._target.absolute().parent
-        while not place.is_dir():
-            place = place.parent
+        target = self._target.resolve()
+        # Git says whether it is one; without a `.git` it needs not be asked.
+        if not any((place / ".git").exists() for place in target.parents):
+            return ""
+        place = next(place for place in target.parents if place.is_dir())
         found = self._run(place, "rev-parse", "--show-toplevel")
         if found.returncode:
             return ""
-        ignored = self._run(place, "check-ignore", "--quiet", str(self._target.absolute()))
+        ignored = self._run(place, "check-ignore", "--quiet", str(target))
         return "" if ignored.returncode == 0 else found.stdout.strip()
 
     def _first_commit(self, draft: Path, variant: str) -> str:
-        if self._run(draft, "var", "GIT_AUTHOR_IDENT").returncode:
-            raise Refused(IDENTITY)
-        if self._run(draft, "var", "GIT_COMMITTER_IDENT").returncode:
-            raise Refused(IDENTITY)
-        named = self._run(draft, "config", "--get", "init.defaultBranch").returncode == 0
-        branch = () if named else ("-c", "init.defaultBranch=main")
-        self._must(draft, *branch, "init", "--quiet")
+        found = self._run(draft, "config", "--get", "init.defaultBranch")
+        branch = found.stdout.strip() or "main"
+        self._must(draft, "init", "--quiet", "--initial-branch", branch)
         self._must(draft, "add", "--all")
-        message = MESSAGE.format(id=variant)
-        self._must(draft, "commit", "--quiet", "--message", message)
-        return self._must(draft, "rev-parse", "--short", "HEAD").strip()
+        self._must(draft, "commit", "--quiet", "--message", MESSAGE.format(id=variant))
+        # Where git keeps it in a file, it needs not be asked.
+        kept = draft / ".git" / "refs" / "heads" / branch
+        head = kept.read_text() if kept.is_file() else self._must(draft, "rev-parse", "HEAD")
+        return head[:SHORT]
 
     def _must(self, place: Path, *words: str) -> str:
         done = self._run(place, *words)
         if done.returncode:
+            if any(self._run(place, "var", f"GIT_{who}_IDENT").returncode for who in WRITERS):
+                raise Refused(IDENTITY)
             lines = (done.stderr or done.stdout).strip().splitlines()
             word = next(word for word in words if word.isalpha())
             raise Refused(f"git {word} failed: {lines[-1] if lines else done.returncode}")
@@ -86,19 +100,21 @@ class Repository:
         """Run git with nobody to ask; Interrupted as soon as a signal has come."""
         self._check()
         env = {key: value for key, value in os.environ.items() if key not in FOREIGN}
-        # An identity made up from the host's name is nobody's.
-        settings = ("user.useConfigOnly=true", "gc.auto=0", "maintenance.auto=false")
-        options = [word for setting in settings for word in ("-c", setting)]
-        with subprocess.Popen(
-            [self._git or "git", *options, *words],
-            cwd=place,
-            env=env | {"GIT_TERMINAL_PROMPT": "0"},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            encoding="utf-8",
-            errors="replace",
-        ) as process:
+        options = [word for setting in SETTINGS for word in ("-c", setting)]
+        try:
+            process = subprocess.Popen(
+                ["git", *options, *words],
+                cwd=place,
+                env=env | {"GIT_TERMINAL_PROMPT": "0"},
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                encoding="utf-8",
+                errors="replace",
+            )
+        except FileNotFoundError:
+            raise Refused("git is not installed") from None
+        with process:
             try:
                 while True:
                     try:

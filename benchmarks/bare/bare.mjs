@@ -65,10 +65,13 @@ function moment(text) {
   return `${text.slice(0, 10)}T${text.slice(11, 26)}Z`;
 }
 
-const LOOKUP = `SELECT s.id AS session_id, s.last_seen_at, s.expires_at, u.id, u.email, u.name,
-u.role, u.disabled, u.email_verified_at, u.created_at, u.updated_at
+const LOOKUP = `SELECT s.id AS session_id, s.last_seen_at, s.expires_at,
+u.id, u.email, u.email_normalized, u.name, u.password_hash, u.role,
+u.disabled, u.email_verified_at, u.totp_secret, u.totp_confirmed_at,
+u.totp_last_step, u.created_at, u.updated_at
 FROM sessions s JOIN users u ON u.id = s.user_id WHERE s.token_hash = ?`;
-const listing = (tags) => `SELECT n.id, n.title, n.body, n.created_at, n.updated_at, ${tags} AS tags
+const listing = (tags) => `SELECT n.id, n.title, n.body, n.version,
+n.created_at, n.updated_at, ${tags} AS tags
 FROM notes n WHERE n.user_id = ? ORDER BY n.id DESC LIMIT ?`;
 const TAGS_SQLITE = `(SELECT json_group_array(t.tag)
 FROM (SELECT tag FROM note_tags WHERE note_id = n.id ORDER BY position) t)`;
