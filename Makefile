@@ -38,7 +38,7 @@ judges: ## what others' linters say, and whether a first push is green
 	$(RUN) pytest tests/test_judges.py tests/test_push.py
 
 images: ## build each stack's image, run it locked down, look into it; bring compose up
-	$(RUN) pytest -s tests/docker/images.py
+	OWN_ENGINE=1 $(RUN) pytest tests/test_images.py
 
 mutants: ## seed faults and see that the checks find them
 	MUTANTS=all $(RUN) pytest tests/test_mutants.py

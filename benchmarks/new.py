@@ -88,7 +88,7 @@ def compare(stack: Stack, place: Path) -> int:
         subprocess.run(command(stack, root), env=environment(place), check=True, stdout=NOWHERE)
         files = {path.relative_to(root): path for path in root.rglob("*") if path.is_file()}
         trees.append({name: (p.stat().st_mode, p.read_bytes()) for name, p in files.items()})
-        shutil.rmtree(root)
+        put_away(place)
     if trees[0] != trees[1]:
         raise SystemExit(f"{stack.name}: the two do not make the same project")
     return len(trees[0])
@@ -102,10 +102,18 @@ def timed(command: list[str], place: Path) -> float:
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     subprocess.run(command, env=environment(place), check=True, stdout=NOWHERE)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Kept until all is done: file systems are slow to hand out again what was just deleted.
+    put_away(place)
+    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
+
+
+def put_away(place: Path) -> None:
+    """Keep what was made until all is done.
+
+    File systems are slow to hand out again what was deleted in the last minutes (ext4: up to
+    five), and that would be counted: so nothing is deleted meanwhile.
+    """
     if (place / "out").exists():
         (place / "out").rename(place / f"out-{next(NUMBERS)}")
-    return after.ru_utime - before.ru_utime + after.ru_stime - before.ru_stime
 
 
 def environment(place: Path) -> dict[str, str]:
@@ -128,7 +136,7 @@ def instructions(command: tuple[str, ...], place: Path) -> int:
     counter = ["valgrind", "--tool=callgrind", "--trace-children=yes"]
     counter.append(f"--callgrind-out-file={place}/callgrind.%p")
     subprocess.run([*counter, *command], env=environment(place), check=True, capture_output=True)
-    shutil.rmtree(place / "out", ignore_errors=True)
+    put_away(place)
     total = 0
     for found in place.glob("callgrind.*"):
         match = re.search(r"^(?:totals|summary): (\d+)", found.read_text(), re.MULTILINE)

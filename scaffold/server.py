@@ -11,8 +11,8 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -64,6 +64,16 @@ class Process:
     def signal(self, number: signal.Signals) -> None:
         """Send a signal to the first process of the group."""
         self._popen.send_signal(number)
+
+    @contextmanager
+    def held(self, number: signal.Signals) -> Iterator[None]:
+        """Stop the whole group meanwhile; it goes on with this signal, before anything else."""
+        os.killpg(self.pid, signal.SIGSTOP)
+        try:
+            yield
+            os.killpg(self.pid, number)
+        finally:
+            os.killpg(self.pid, signal.SIGCONT)
 
     def wait(self, timeout: float) -> int:
         """Return the exit status, negative for a signal; NotReady when it is not over by then."""

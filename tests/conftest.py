@@ -17,6 +17,8 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 BOOTS = [variant(stack, database=name) for stack in stacks().values() for name in DATABASES]
 # One per stack shares its limits through Valkey.
 WITH_VALKEY = "postgresql"
+# What tests note beside passing, and the head it is shown under.
+TOLD = {"image": "images", "fault": "what the faults cost"}
 
 
 @pytest.fixture(scope="session")
@@ -68,14 +70,15 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Say what the faults cost, how many mutants were killed, and which survived."""
+    """Say what tests told, how many mutants were killed, and which survived."""
     reports = [one for each in terminalreporter.stats.values() for one in each]
     properties = [pair for one in reports for pair in getattr(one, "user_properties", ())]
-    costs = sorted({str(value) for name, value in properties if name == "fault"})
-    if costs:
-        terminalreporter.section("what the faults cost")
-        for cost in costs:
-            terminalreporter.line(cost)
+    for told, title in TOLD.items():
+        lines = sorted({str(value) for name, value in properties if name == told})
+        if lines:
+            terminalreporter.section(title)
+            for line in lines:
+                terminalreporter.line(line)
     trial = "::test_mutant_is_killed["
     found = {
         outcome: [

@@ -29,6 +29,7 @@ MARKER = re.compile(r"[ \t]*(?:#|//) scaffold: (?:if cookiecutter\.(\w+) == '(\w
 VALUE = re.compile(r"\{\{ cookiecutter\.\w+(?:\[cookiecutter\.\w+\]\.\w+)? \}\}")
 ROOT = Path(__file__).resolve().parent.parent
 CODE = {".py", ".ts", ".js", ".sql"}
+MUTANTS = sorted((ROOT / "tests" / "mutants").glob("*.toml"))
 
 
 @pytest.fixture(scope="module")
@@ -243,3 +244,19 @@ def _dependencies(stack: Stack) -> set[str]:
     package = json.loads(text(stack, "package.json"))
     names = {*package.get("dependencies", {}), *package.get("devDependencies", {})}
     return {name for name in names if not name.startswith("@")}
+
+
+@pytest.mark.parametrize("path", MUTANTS, ids=lambda path: path.stem)
+def test_every_mutant_still_fits_its_source(path: Path) -> None:
+    """What a mutant changes is there, once; in files that are not made from several."""
+    wrong = []
+    for mutant in tomllib.loads(path.read_text(encoding="utf-8"))["mutant"]:
+        for stack in STACKS:
+            edit = mutant[stack.name]
+            source = unrendered(stack).get(edit["file"])
+            if not source:
+                continue
+            olds = [edit["old"]] if isinstance(edit["old"], str) else edit["old"]
+            code = source.read_text(encoding="utf-8")
+            wrong += [f"{mutant['name']}: {old}" for old in olds if code.count(old) != 1]
+    assert wrong == []

@@ -6,13 +6,15 @@ import signal
 import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 
 from scaffold.contract.checks import alive, check, equal, true
 from scaffold.contract.checks.errors import head
 from scaffold.contract.client import Client, read_all
 from scaffold.contract.target import API, Target
 from scaffold.server import Server, free_port
+
+WAITING = 20
 
 
 @contextmanager
@@ -64,6 +66,23 @@ def drain_refuses(app: Target) -> None:
                 answer = Client(server.base).get("/readyz")
                 equal(answer.problem("unavailable")["detail"], "shutting down", answer)
             connection.sendall(last)
+        equal(server.wait(10), 0, "exit status")
+
+
+@check(10, "Whoever has connected before SIGTERM is answered", "twelve-factor IX")
+def drain_waiting(app: Target) -> None:
+    """A proxy may not send a POST again whose connection was cut."""
+    with app.operator.start() as server, ExitStack() as after:
+        server.ready()
+        client = Client(server.base)
+        with server.held(signal.SIGTERM):
+            # The system takes them; nobody of the app has seen them yet.
+            waiting = [after.enter_context(client.connect(15)) for _ in range(WAITING)]
+            for connection in waiting:
+                connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: x\r\n\r\n")
+        for number, connection in enumerate(waiting):
+            answer = read_all(connection)
+            true(answer.startswith(b"HTTP/1.1 "), f"connection {number} of {WAITING} was cut")
         equal(server.wait(10), 0, "exit status")
 
 

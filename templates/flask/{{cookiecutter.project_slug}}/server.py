@@ -21,7 +21,7 @@ from prometheus_client import multiprocess
 
 from app import db, logs
 from app.config import Config, ConfigError, load
-from app.worker import Worker, prepare
+from app.worker import BACKLOG, Worker, prepare
 
 HERE = Path(__file__).parent
 SIGNALS = (signal.SIGTERM, signal.SIGINT, signal.SIGCHLD)
@@ -131,7 +131,7 @@ def serve(config: Config) -> int:
             engine.dispose()
     try:
         family = socket.AF_INET6 if ":" in config.host else socket.AF_INET
-        listener = socket.create_server((config.host, config.port), family=family, backlog=1024)
+        listener = socket.create_server((config.host, config.port), family=family, backlog=BACKLOG)
     except OSError as error:
         place = f"{config.host}:{config.port}"
         print(f"Cannot listen on {place}: {error.strerror}; check HOST and PORT.", file=sys.stderr)

@@ -55,19 +55,24 @@ export function endpoint<O extends Operation>(
   operation: O,
   handler: Handler<O>,
 ): Endpoint {
+  // Most ask for nothing in particular: what that means is found out once.
+  const unasked = operation.query && validate(operation.query, {}, "#/query");
+  const ask = (request: Request) =>
+    operation.query && request.originalUrl.includes("?")
+      ? validate(operation.query, readQuery(request), "#/query")
+      : unasked;
   return async (request, response) => {
     if (operation.access !== "probe") {
       checkVisitor(app, operation, request, response);
     }
     const body = await readBody(operation, request, response);
-    const query = operation.query && validate(operation.query, readQuery(request), "#/query");
     const visitor = locals(response).visitor;
     const call = {
       request,
       response,
       id: operation.path.includes("{id}") ? readId(request) : "",
       body,
-      query,
+      query: ask(request),
       user: visitor?.user ?? null,
       session: visitor?.session ?? null,
     };

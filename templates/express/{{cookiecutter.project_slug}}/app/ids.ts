@@ -21,6 +21,11 @@ export function timestamp(micros: number = now()): string {
   return `${new Date(Math.floor(micros / 1000)).toISOString().slice(0, 19)}.${fraction}Z`;
 }
 
+/** What `timestamp` shows, as a number; to the millisecond. */
+export function microsOf(timestamp: string): number {
+  return Date.parse(timestamp) * 1000;
+}
+
 /** A UUIDv7 whose first 60 bits of time never repeat or go back within a process. */
 export function newId(): string {
   const micros = BigInt(now());

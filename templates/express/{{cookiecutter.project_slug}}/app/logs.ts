@@ -105,7 +105,7 @@ export function initApp(app: App): void {
       ...(trace ? { trace_id: trace } : {}),
       ...(span ? { span_id: span.spanContext().spanId } : {}),
     };
-    response.once("close", () => {
+    response.on("close", () => {
       writeLine(app, request, response, fields, performance.now() - started);
       if (span) {
         app.traces?.end(span, outcome(request, response));

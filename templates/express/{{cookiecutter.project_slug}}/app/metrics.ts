@@ -68,7 +68,7 @@ export function initApp(app: App): void {
   app.express.use((request: Request, response: Response, next: NextFunction) => {
     const stop = app.metrics.requests.startTimer();
     app.metrics.inFlight.inc();
-    response.once("close", () => {
+    response.on("close", () => {
       app.metrics.inFlight.dec();
       const method = METHODS.has(request.method) ? request.method : "OTHER";
       stop({ method, route: locals(response).route, status: String(response.statusCode) });

@@ -7,7 +7,7 @@ import {
   STATUS_CODES,
   type ServerResponse,
 } from "node:http";
-import { Server as NetServer, type Socket } from "node:net";
+import type { Socket } from "node:net";
 import type { Duplex } from "node:stream";
 import { setImmediate as immediate, setTimeout as sleep } from "node:timers/promises";
 import { AggregatorRegistry } from "prom-client";
@@ -27,15 +27,15 @@ const LINGER = 1000;
 /** What the process that supervises has to know. */
 export type Settings = Pick<
   Config,
-  "host" | "workers" | "shutdownSeconds" | "secretKeys" | "logLevel" | "logFormat"
+  "host" | "port" | "workers" | "shutdownSeconds" | "secretKeys" | "logLevel" | "logFormat"
 >;
 
 /** Serves; the first worker of all ends with a message when it cannot. */
 export async function work(): Promise<void> {
   try {
     const config = readConfig(process.env);
-    const { host, workers, shutdownSeconds, secretKeys, logLevel, logFormat } = config;
-    const settings = { host, workers, shutdownSeconds, secretKeys, logLevel, logFormat };
+    const { host, port, workers, shutdownSeconds, secretKeys, logLevel, logFormat } = config;
+    const settings = { host, port, workers, shutdownSeconds, secretKeys, logLevel, logFormat };
     process.send?.({ type: "settings", settings });
     await start(config);
   } catch (error) {
@@ -55,11 +55,15 @@ async function start(config: Config): Promise<void> {
   await app.shared?.connected();
   app.readMetrics = shareMetrics(app);
   const server = serve(app);
-  server.once("error", (error) => {
-    process.stderr.write(`Cannot listen on ${config.host}:${config.port}: ${error.message}\n`);
-    process.exit(1);
+  // As it would if it listened itself: from now on it looks for those who are too slow.
+  server.emit("listening");
+  process.on("message", (message: { type?: string }, socket?: Socket) => {
+    if (message.type === "connection" && socket) {
+      socket.allowHalfOpen = true;
+      server.emit("connection", socket);
+    }
   });
-  server.listen(config.port, config.host);
+  process.send?.({ type: "ready" });
 }
 
 /** A replaced worker may start while the database is away: it waits for its return. */
@@ -87,7 +91,7 @@ const untaken = new WeakMap<Socket, ServerResponse>();
 function inTurn(socket: Socket, response: ServerResponse, work: () => void): void {
   const before = untaken.get(socket);
   untaken.set(socket, response);
-  response.once("close", () => untaken.get(socket) === response && untaken.delete(socket));
+  response.on("close", () => untaken.get(socket) === response && untaken.delete(socket));
   if (before === undefined) {
     work();
   } else {
@@ -117,7 +121,7 @@ function serve(app: App): Server {
     inTurn(request.socket, response, () => {
       inFlight += 1;
       last = performance.now();
-      response.once("close", () => {
+      response.on("close", () => {
         inFlight -= 1;
       });
       if (request.httpVersion === "1.1" && request.headers.host === undefined) {
@@ -156,15 +160,14 @@ function serve(app: App): Server {
       await end(app, server, isBusy);
     }
   };
-  process.on("SIGTERM", stop);
-  // From a terminal it reaches all processes; the first one passes it on.
+  process.on("message", (message: { type?: string }) => message.type === "stop" && stop());
+  // From a terminal they reach all processes; the first one says when to end.
+  process.on("SIGTERM", () => undefined);
   process.on("SIGINT", () => undefined);
   return server;
 }
 
 async function end(app: App, server: Server, isBusy: () => boolean): Promise<void> {
-  // Not the HTTP server's own close: that would cut idle connections before they can read 503.
-  NetServer.prototype.close.call(server);
   const deadline = performance.now() + app.config.shutdownSeconds * 1000;
   while (performance.now() < deadline) {
     // What has come until now is read before it is asked whether anything goes on.

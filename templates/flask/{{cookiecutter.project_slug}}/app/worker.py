@@ -2,6 +2,7 @@
 
 import os
 import resource
+import select
 import signal
 import socket
 import time
@@ -20,6 +21,8 @@ from app.config import Config
 
 THREADS = 8
 MOST_CONNECTIONS = 10_000
+# How many may wait to be let in.
+BACKLOG = 1024
 HEADER_SECONDS = 10
 BODY_SECONDS = 30
 IDLE_SECONDS = 15
@@ -242,6 +245,10 @@ class Worker:
         signal.signal(signal.SIGTERM, self._stop)
         while not health.stopping.is_set():
             self._turn()
+        # Whoever has come until now is let in: with the port they would be cut off.
+        for _ in range(BACKLOG):
+            if select.select([self.server.socket], [], [], 0)[0]:
+                self.server.handle_accept()
         self.server.del_channel()
         self.server.socket.close()
         deadline = time.monotonic() + self.config.shutdown_seconds

@@ -4,7 +4,7 @@ import type { NextFunction, Request, Response } from "express";
 import { type EntityManager, LessThan } from "typeorm";
 import { shown, stored } from "../columns.ts";
 import { insert } from "../db.ts";
-import { DAY, newId, now, timestamp } from "../ids.ts";
+import { DAY, microsOf, newId, now, timestamp } from "../ids.ts";
 import type { App } from "../index.ts";
 import { locals } from "../locals.ts";
 import { note } from "../logs.ts";
@@ -101,13 +101,13 @@ function fromRow({
 }
 
 function isOver(app: App, session: LiveSession, time: number): boolean {
-  const idleSince = timestamp(time - app.config.sessionIdleDays * DAY);
-  return session.expires_at <= timestamp(time) || session.last_seen_at <= idleSince;
+  const idleEnd = microsOf(session.last_seen_at) + app.config.sessionIdleDays * DAY;
+  return microsOf(session.expires_at) <= time || idleEnd <= time;
 }
 
 /** At most once a minute, so that reading stays reading. */
 async function touch(app: App, session: LiveSession, time: number): Promise<void> {
-  if (session.last_seen_at > timestamp(time - MINUTE)) {
+  if (time - microsOf(session.last_seen_at) < MINUTE) {
     return;
   }
   await app.db.run((manager) =>
