@@ -40,8 +40,8 @@ class Part:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     add = parser.add_argument
-    add("--rounds", type=int, default=5, help="of load on each server (default: 5)")
-    add("--seconds", type=float, default=0.7, help="load on a route in a round (default: 0.7)")
+    add("--rounds", type=int, default=15, help="of load on each server (default: 15)")
+    add("--seconds", type=float, default=0.25, help="load on a route in a round (default: 0.25)")
     add("--warm", type=float, default=1.5, help="the same before, once (default: 1.5)")
     add("--connections", type=int, default=8, help="for each process (default: 8)")
     add("--stack", choices=[*stacks(), "all"], default="all")

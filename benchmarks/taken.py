@@ -14,7 +14,7 @@ from benchmarks.loads import Case, Extent, load
 from benchmarks.processes import cpu_seconds, memory
 from benchmarks.subjects import Running, Subject
 
-STARTS = 3
+STARTS = 5
 # By then a compiler that works while the program runs has seen all there is.
 WARM_ENOUGH = 5000
 
@@ -108,7 +108,6 @@ def rounds(given: argparse.Namespace) -> str:
 
 
 def spread(values: Sequence[float], digits: int = 0) -> str:
-    """The median, and how far the rounds were from it at most."""
-    middle = statistics.median(values)
-    away = max(abs(value - middle) for value in values)
-    return f"{middle:,.{digits}f} ± {away:,.{digits}f}"
+    """The median, and between what the middle half of the rounds was."""
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:,.{digits}f} ({low:,.{digits}f} to {high:,.{digits}f})"

@@ -66,7 +66,7 @@ class Process:
         self._popen.send_signal(number)
 
     @contextmanager
-    def held(self, number: signal.Signals) -> Iterator[None]:
+    def held(self, number: int) -> Iterator[None]:
         """Stop the whole group meanwhile; it goes on with this signal, before anything else."""
         os.killpg(self.pid, signal.SIGSTOP)
         try:

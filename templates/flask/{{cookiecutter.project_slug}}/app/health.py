@@ -13,6 +13,7 @@ from app import api, db, limits, store
 from app.api import Answer, Call, Routes
 from app.errors import Problem
 
+ALIVE = "/healthz"
 CHECK_SECONDS = 2.0
 stopping = threading.Event()
 routes = Routes("operations")
@@ -41,18 +42,16 @@ def _answer_at_once(inner: Callable[..., Iterable[bytes]]) -> Callable[..., Iter
 
     def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         method = environ["REQUEST_METHOD"]
-        if environ["PATH_INFO"] != "/healthz" or method not in {"GET", "HEAD"}:
+        if environ["PATH_INFO"] != ALIVE or method not in {"GET", "HEAD"}:
             return inner(environ, start_response)
-        environ["app.route"] = "/healthz"
+        environ["app.route"] = ALIVE
         start_response("200 OK", headers)
         return [body] if method == "GET" else []
 
     return answer
 
 
-@routes.add(
-    "GET", "/healthz", "healthz", "Whether the process lives", answer=Health, access="probe"
-)
+@routes.add("GET", ALIVE, "healthz", "Whether the process lives", answer=Health, access="probe")
 def healthz(_call: Call | None) -> Answer:
     return Answer({"status": "ok"})
 

@@ -5,6 +5,7 @@ import resource
 import select
 import signal
 import socket
+import threading
 import time
 import types
 from typing import Any
@@ -125,6 +126,8 @@ class Channel(HTTPChannel):
     lingers_until = 0.0
     # The next request waits until the answer before it has been taken.
     waits = False
+    # The next request is answered by whoever reads: another thread would take longer to wake.
+    is_quick = False
     is_new = True
 
     @property
@@ -171,6 +174,7 @@ class Channel(HTTPChannel):
         if not self.total_outbufs_len:
             self.waits = False
             self.server.add_task(self)
+            self._answer_quick()
 
     def handle_close(self) -> None:
         if self.lingers and not self.lingers_until and self.connected:
@@ -189,7 +193,16 @@ class Channel(HTTPChannel):
 
     def received(self, data: bytes) -> bool:
         self.is_new = False
-        return False if self.lingers_until else super().received(data)
+        if self.lingers_until:
+            return False
+        found: bool = super().received(data)
+        self._answer_quick()
+        return found
+
+    def _answer_quick(self) -> None:
+        while self.is_quick:
+            self.is_quick = False
+            self.service()
 
 
 class Dispatcher:
@@ -199,10 +212,14 @@ class Dispatcher:
         self.usual = usual
         self.probes = ThreadedTaskDispatcher()
         self.probes.set_thread_count(2)
+        self.reader = threading.get_ident()
 
     def add_task(self, channel: Channel) -> None:
-        is_probe = channel.requests[0].path in logs.PROBES
-        (self.probes if is_probe else self.usual).add_task(channel)
+        path = channel.requests[0].path
+        if path == health.ALIVE and threading.get_ident() == self.reader:
+            channel.is_quick = True
+        else:
+            (self.probes if path in logs.PROBES else self.usual).add_task(channel)
 
 
 def prepare() -> None:
