@@ -17,6 +17,7 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 BOOTS = [variant(stack, database=name) for stack in stacks().values() for name in DATABASES]
 # One per stack shares its limits through Valkey.
 WITH_VALKEY = "postgresql"
+WHOLE = {"tests/test_images.py"}
 # What tests note beside passing, and the head it is shown under.
 TOLD = {"image": "images", "fault": "what the faults cost"}
 
@@ -67,6 +68,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         live = getattr(item, "callspec", None) and item.callspec.params.get("target")  # type: ignore[attr-defined]
         if live:
             item.add_marker(pytest.mark.xdist_group(name_of(live)))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Give whole files to one process where their tests share what a machine has once."""
+    from xdist.scheduler import LoadGroupScheduling
+
+    class Scheduling(LoadGroupScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.partition("::")[0]
+            return file if file in WHOLE else super()._split_scope(nodeid)
+
+    return Scheduling(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -78,26 +78,16 @@ export class App {
 
   /** Makes the routes known; called once, after every part has named its own. */
   mount(): void {
-    // Express tries one pattern after the other; a path without parameters needs none.
-    const plain = new Map<string, Endpoint>();
-    this.express.use((request, response, next) => {
-      const found = plain.get(request.path);
-      return found ? found(request, response) : next();
-    });
     for (const [path, methods] of this.#paths) {
       const allowed = [...methods.keys()].map((method) => method.toUpperCase());
       const allow = [...allowed, ...(methods.has("get") ? ["HEAD"] : []), "OPTIONS"]
         .sort()
         .join(", ");
-      const answer = (request: Request, response: Response) => {
+      const pattern = path.replaceAll(/\{(\w+)\}/g, ":$1");
+      this.express.all(pattern, (request, response) => {
         locals(response).route = path;
         return dispatch(methods, allow, request, response);
-      };
-      if (path.includes("{")) {
-        this.express.all(path.replaceAll(/\{(\w+)\}/g, ":$1"), answer);
-      } else {
-        plain.set(path, answer);
-      }
+      });
     }
   }
 
