@@ -17,6 +17,7 @@ DATABASES = ("sqlite", "postgresql", "mysql")
 BOOTS = [variant(stack, database=name) for stack in stacks().values() for name in DATABASES]
 # One per stack shares its limits through Valkey.
 WITH_VALKEY = "postgresql"
+# Files whose tests share one thing of the machine: a container engine.
 WHOLE = {"tests/test_images.py"}
 # What tests note beside passing, and the head it is shown under.
 TOLD = {"image": "images", "fault": "what the faults cost"}
