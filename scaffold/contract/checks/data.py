@@ -79,6 +79,17 @@ def tags_distinct(app: Target) -> None:
     person.client.post(f"{API}/notes", trailing).expect(201, 422)
 
 
+@check(8, "Times are shown with six digits, whatever zeros they end with")
+def time_digits(app: Target) -> None:
+    person = app.person()
+    note = app.note(person)["id"]
+    for digits in ("000000", "000001", "336000", "336120", "500000"):
+        moment = f"2026-01-31 12:00:00.{digits}"
+        app.operator.sql("UPDATE notes SET created_at = ? WHERE id = ?", moment, note)
+        (found,) = person.client.get(f"{API}/notes").expect(200).json()["items"]
+        equal(found["created_at"][19:], f".{digits}Z", f"created_at, stored as {moment}")
+
+
 @check(8, "Reading changes nothing that is stored", "RFC 9110 9.2.1, ASVS 3.5.3")
 def reads_change_nothing(app: Target) -> None:
     person = app.person()

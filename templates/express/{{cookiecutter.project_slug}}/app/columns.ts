@@ -8,14 +8,10 @@ const utc = {
   from: (value: unknown) => (typeof value === "string" ? shown(value) : value),
 };
 
-/** A time as clients see it. */
+/** A time as clients see it: PostgreSQL leaves out zeros at its end, and names the zone. */
 export function shown(value: string): string {
-  // With all six digits and no zone nothing has to be looked for.
-  if (value.length === 26) {
-    return `${value.slice(0, 10)}T${value.slice(11)}Z`;
-  }
-  const [, day, time, fraction = ""] = /^(\S+)[ T](\d\d:\d\d:\d\d)(?:\.(\d+))?/.exec(value) ?? [];
-  return `${day}T${time}.${fraction.padEnd(6, "0")}Z`;
+  const bare = value.endsWith("+00") ? value.slice(0, -3) : value;
+  return `${bare.slice(0, 10)}T${bare.slice(11, 19)}.${bare.slice(20).padEnd(6, "0")}Z`;
 }
 
 /** A time as the database's queries want it. */
