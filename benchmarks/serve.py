@@ -42,7 +42,7 @@ def main() -> None:
     add = parser.add_argument
     add("--rounds", type=int, default=15, help="of load on each server (default: 15)")
     add("--seconds", type=float, default=0.25, help="load on a route in a round (default: 0.25)")
-    add("--warm", type=float, default=1.5, help="the same before, once (default: 1.5)")
+    add("--warm", type=float, default=8, help="seconds before, at most (default: 8)")
     add("--connections", type=int, default=8, help="for each process (default: 8)")
     add("--stack", choices=[*stacks(), "all"], default="all")
     add("--database", choices=list(KINDS), nargs="+", default=list(KINDS))
@@ -91,12 +91,12 @@ def speed(parts: Sequence[Part]) -> list[str]:
 
 
 def starts(parts: Sequence[Part]) -> list[str]:
-    lines = ["| stack | database | processes | server | start to ready, ms | MB, all processes |"]
+    lines = ["| stack | database | processes | server | start to ready, ms | MB of each process |"]
     lines.append("|---|---|---|---|---|---|")
     for part in parts:
         for taken in part.takes.values():
             times = spread([start * 1000 for start in taken.starts])
-            lines.append(f"| {part.where} | {taken.name} | {times} | {taken.megabytes:.0f} |")
+            lines.append(f"| {part.where} | {taken.name} | {times} | {taken.megabytes} |")
     return lines
 
 

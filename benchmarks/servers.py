@@ -38,7 +38,7 @@ def main() -> None:
     add = parser.add_argument
     add("--rounds", type=int, default=4, help="of load on each server (default: 4)")
     add("--seconds", type=float, default=0.7, help="load on a route in a round (default: 0.7)")
-    add("--warm", type=float, default=1.0, help="the same before, once (default: 1.0)")
+    add("--warm", type=float, default=8, help="seconds before, at most (default: 8)")
     add("--connections", type=int, default=8, help="for each process (default: 8)")
     add("--processes", type=int, nargs="+", default=[1, 2])
     add("--part", choices=["all", "speed", "faults"], default="all")
@@ -81,7 +81,7 @@ def others(app: Subject) -> Iterator[list[Subject]]:
 def speed(subjects: list[Subject], given: argparse.Namespace) -> None:
     print(f"{machine()}, {rounds(given)}")
     print("\n| processes | server | healthz/s | CPU µs | p50/p99 ms ", end="")
-    print("| notes/s | CPU µs | p50/p99 ms | MB | ready ms |")
+    print("| notes/s | CPU µs | p50/p99 ms | MB of each | ready ms |")
     print("|---|---|---|---|---|---|---|---|---|---|")
     for processes in given.processes:
         chosen = [each.with_processes(processes) for each in subjects]
@@ -95,7 +95,7 @@ def row(processes: int, taken: Taken) -> str:
     for case in (HEALTH, LISTING):
         cells += [spread(taken.rate[case.name]), spread(taken.cpu[case.name])]
         cells.append(taken.latency(case))
-    cells += [f"{taken.megabytes:.0f}", spread([start * 1000 for start in taken.starts])]
+    cells += [taken.megabytes, spread([start * 1000 for start in taken.starts])]
     return f"| {' | '.join(cells)} |"
 
 

@@ -14,9 +14,12 @@ from benchmarks.loads import Case, Extent, load
 from benchmarks.processes import cpu_seconds, memory
 from benchmarks.subjects import Running, Subject
 
-STARTS = 5
-# By then a compiler that works while the program runs has seen all there is.
-WARM_ENOUGH = 5000
+# Node's compiler makes something else of a program at each start: after so many rounds all servers
+# are started anew.
+ROUNDS_A_START = 5
+# Requests on each route before anything counts: a program that is compiled while it runs needs
+# thousands of them.
+WARM = {"Python": 500, "TypeScript": 5000}
 
 
 @dataclass
@@ -32,16 +35,11 @@ class Taken:
     p50: dict[str, list[float]] = field(default_factory=dict)
     p99: dict[str, list[float]] = field(default_factory=dict)
 
-    def forget_first(self) -> None:
-        """Of the warm-up nothing counts."""
-        for values in (self.rate, self.cpu, self.p50, self.p99):
-            for each in values.values():
-                del each[0]
-
     @property
-    def megabytes(self) -> float:
-        """Of all its processes together."""
-        return statistics.median(map(sum, self.memories))
+    def megabytes(self) -> str:
+        """Of each of its processes, the one that started the others first."""
+        each = zip(*self.memories, strict=False)
+        return " + ".join(f"{statistics.median(values):.0f}" for values in each)
 
     def latency(self, case: Case) -> str:
         p50, p99 = (statistics.median(values[case.name]) for values in (self.p50, self.p99))
@@ -51,32 +49,45 @@ class Taken:
 def measure(
     subjects: Sequence[Subject], cases: Sequence[Case], given: argparse.Namespace
 ) -> list[Taken]:
-    """Start all servers, warm them up, and load them in turn on each case, round after round."""
+    """Start all servers, warm them up, and load them in turn, round after round; and again."""
     takes = [Taken(each.name, each.kind) for each in subjects]
-    for _ in range(STARTS - 1):
-        for subject, taken in zip(subjects, takes, strict=True):
+    pairs = list(zip(subjects, takes, strict=True))
+    for begun in range(0, given.rounds, ROUNDS_A_START):
+        # Twice as many starts as are loaded.
+        for subject, taken in pairs:
             with subject.running() as running:
                 taken.starts.append(running.start)
+        _measure_once(pairs, cases, given, min(ROUNDS_A_START, given.rounds - begun))
+    return takes
+
+
+def _measure_once(
+    pairs: Sequence[tuple[Subject, Taken]],
+    cases: Sequence[Case],
+    given: argparse.Namespace,
+    count: int,
+) -> None:
     with ExitStack() as stack:
-        every = [
-            (subject, taken, stack.enter_context(subject.running()))
-            for subject, taken in zip(subjects, takes, strict=True)
-        ]
-        for number in range(-1, given.rounds):
+        every = []
+        for subject, taken in pairs:
+            running = stack.enter_context(subject.running())
+            taken.starts.append(running.start)
+            every.append((subject, taken, running))
+        for number in range(-1, count):
             for case in cases:
                 # Who goes first changes, so that nobody always finds warm caches.
                 for subject, taken, running in every if number % 2 else reversed(every):
-                    if answers(subject.kind, case):
-                        connections = given.connections * subject.processes
-                        warming = Extent(connections, given.warm, WARM_ENOUGH)
-                        extent = warming if number < 0 else Extent(connections, given.seconds)
-                        _take(taken, subject, running, case, extent)
+                    if not answers(subject.kind, case):
+                        continue
+                    connections = given.connections * subject.processes
+                    if number < 0:
+                        most = WARM[subject.project.stack.language] * subject.processes
+                        extent = Extent(connections, given.warm, most)
+                        load(running.port, [case], subject.tokens, extent)
+                    else:
+                        _take(taken, subject, running, case, Extent(connections, given.seconds))
         for _, taken, running in every:
-            taken.starts.append(running.start)
             taken.memories.append(memory(running.process.pid))
-    for taken in takes:
-        taken.forget_first()
-    return takes
 
 
 def answers(kind: str, case: Case) -> bool:
