@@ -78,16 +78,20 @@ def engine() -> Iterator[Engine]:
         yield Engine(env)
         return
     script = str(TOOLBOX / "engine.sh")
-    for word in ("get", "start"):
-        subprocess.run([script, word], check=True, timeout=900)
+    subprocess.run([script, "get"], check=True, timeout=900)
+    # It lives in a group of its own; whatever becomes of this process, the end of a pipe ends it.
+    last = subprocess.Popen(
+        ["sh", "-c", f"cat; exec '{script}' stop"], stdin=subprocess.PIPE, start_new_session=True
+    )
     try:
+        subprocess.run([script, "start"], check=True, timeout=900)
         said = subprocess.run([script, "env"], capture_output=True, text=True, check=True).stdout
         for name, value in re.findall(r"(\w+)=(\S+)", said):
             env[name] = value.replace("$PATH", env["PATH"])
         subprocess.run([TOOLBOX / "standin.sh", *STAND_INS], env=env, check=True, timeout=1800)
         yield Engine(env)
     finally:
-        subprocess.run([script, "stop"], check=False, timeout=120)
+        last.communicate(timeout=120)
 
 
 @dataclass(frozen=True)
