@@ -66,6 +66,7 @@ function supervise(): void {
   }
   // The first worker finds out whether everything is right; the app is not loaded here.
   cluster.fork();
+  const logs = import("./app/logs.ts");
   cluster.on("message", (worker, message) => {
     if (message?.type === "settings") {
       settings ??= message.settings as Settings;
@@ -89,11 +90,10 @@ function supervise(): void {
     process.exit(1);
   });
   listener.once("listening", async () => {
-    const { createLog } = await import("./app/logs.ts");
     for (let count = 1; count < (settings?.workers ?? 1) && !isStopping; count += 1) {
       cluster.fork();
     }
-    log = settings && createLog(settings);
+    log = settings && (await logs).createLog(settings);
     const { port } = listener.address() as AddressInfo;
     log?.info({ host: settings?.host, port, workers: settings?.workers }, "listening");
   });

@@ -1,5 +1,6 @@
 """How the process lives: workers, signals and timeouts."""
 
+import gc
 import os
 import select
 import shutil
@@ -13,9 +14,12 @@ from pathlib import Path
 
 from dotenv import load_dotenv
 
-# The metrics of all workers meet in this directory; it has to be known before they are imported.
-if "PROMETHEUS_MULTIPROC_DIR" not in os.environ and __name__ == "__main__":
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
+if __name__ == "__main__":
+    # Nothing of what is imported is garbage: not to look for it saves a tenth of the start.
+    gc.disable()
+    # The metrics of all workers meet in a directory that is known before they are imported.
+    if "PROMETHEUS_MULTIPROC_DIR" not in os.environ:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = tempfile.mkdtemp(prefix="metrics-")
 
 from prometheus_client import multiprocess
 
@@ -139,6 +143,9 @@ def serve(config: Config) -> int:
     host, port = listener.getsockname()[:2]
     fields = {"host": host, "port": port, "workers": config.web_concurrency}
     logs.access.info("listening", extra={"fields": fields})
+    # What is there by now stays, and the workers share it.
+    gc.freeze()
+    gc.enable()
     return Supervisor(config, listener).run()
 
 
