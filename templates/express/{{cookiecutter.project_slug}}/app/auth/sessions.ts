@@ -102,7 +102,8 @@ function fromRow({
 
 function isOver(app: App, session: LiveSession, time: number): boolean {
   const idleEnd = microsOf(session.last_seen_at) + app.config.sessionIdleDays * DAY;
-  return microsOf(session.expires_at) <= time || idleEnd <= time;
+  // Asked so that what is no time is over too.
+  return !(time < microsOf(session.expires_at) && time < idleEnd);
 }
 
 /** At most once a minute, so that reading stays reading. */
