@@ -8,7 +8,7 @@ const utc = {
   from: (value: unknown) => (typeof value === "string" ? shown(value) : value),
 };
 
-/** A time as clients see it: PostgreSQL leaves out zeros at its end, and names the zone. */
+/** A time as clients see it; a database may leave out zeros at its end, and name the zone. */
 export function shown(value: string): string {
   const bare = value.endsWith("+00") ? value.slice(0, -3) : value;
   return `${bare.slice(0, 10)}T${bare.slice(11, 19)}.${bare.slice(20).padEnd(6, "0")}Z`;
