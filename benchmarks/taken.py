@@ -67,6 +67,7 @@ def _measure_once(
     given: argparse.Namespace,
     count: int,
 ) -> None:
+    """Load one start of each server, so many rounds."""
     with ExitStack() as stack:
         every = []
         for subject, taken in pairs:

@@ -66,6 +66,7 @@ function supervise(): void {
   }
   // The first worker finds out whether everything is right; the app is not loaded here.
   cluster.fork();
+  // Read while that one starts, not when somebody already waits.
   const logs = import("./app/logs.ts");
   cluster.on("message", (worker, message) => {
     if (message?.type === "settings") {
