@@ -3,7 +3,7 @@ import { randomInt } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { DataSource } from "typeorm";
 import { POOL_SECONDS, refuseParameters } from "./address.ts";
-import type { Database, Work } from "./index.ts";
+import type { Database, DriverError, Work } from "./index.ts";
 
 interface Connection {
   prepare(text: string): Statement;
@@ -44,8 +44,8 @@ async function patiently<T>(seconds: number, work: () => Promise<T>): Promise<T>
     try {
       return await work();
     } catch (error) {
-      const { driverError } = error as { driverError?: { code?: string } };
-      if (driverError?.code !== "SQLITE_BUSY" || performance.now() > deadline) {
+      const { code, driverError } = error as DriverError & { driverError?: DriverError };
+      if ((driverError?.code ?? code) !== "SQLITE_BUSY" || performance.now() > deadline) {
         throw error;
       }
     }
@@ -94,9 +94,10 @@ export const sqlite: Database = {
   options: (url) => ({
     type: "better-sqlite3",
     database: pathOf(url),
-    enableWAL: true,
     timeout: 0,
-    prepareDatabase: (connection: { pragma(text: string): unknown }) => {
+    prepareDatabase: async (connection: { pragma(text: string): unknown }) => {
+      // Of several that open a new file at once, each has to wait for the others.
+      await patiently(BUSY_SECONDS, async () => connection.pragma("journal_mode = WAL"));
       connection.pragma("synchronous = NORMAL");
     },
   }),
